@@ -1,0 +1,290 @@
+//! A node: one entry of a map or set, with the hooks that tell it of its objects' deaths.
+//!
+//! # Parties and states
+//!
+//! The shard's slot, the objects' hook lists, readers under guards, and the one *owner* that the mark names:
+//!
+//! | mark | owner, who alone lowers `len`, unlinks, tells and retires |
+//! |---|---|
+//! | `LIVE` | nobody yet |
+//! | `DIED` | the death of its object, or whoever pops it from the queue it was posted to |
+//! | `REMOVED`, `REPLACED` | the writer that held the object alive and the shard's lock |
+//! | `CLEARED` | the `clear` or the map's drop that detached its array |
+//!
+//! # Steps
+//!
+//! One exchange LIVE -> cause.
+//!
+//! # Races and who wins
+//!
+//! The exchange: removal, death and clear can't both own a node.
+//!
+//! # Orderings
+//!
+//! Claiming releases and acquires: an inserter that sees `DIED` knows that the death is pinned, and may overwrite the slot.
+//!
+//! # What callers must not do
+//!
+//! Claim `REMOVED` or `REPLACED` without an owner of the object in hand; touch a node after retiring it.
+
+use super::Core;
+use crate::block::head::Head;
+use crate::death::hook::{Hook, Later, ObserverKind, Owner};
+use crate::queue::{Cause, Told};
+use crate::reclaim::{self, Guard, Ripe};
+use crate::sync::{AtomicU32, Ordering};
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::panic::Location;
+use std::ptr::NonNull;
+
+/// What a node holds: which objects weakly, and what besides.
+pub trait Entry: Sized {
+    /// One hook an object, `[Hook; N]`.
+    type Hooks: AsRef<[Hook]>;
+    /// What listeners are told.
+    type Key: ?Sized;
+    /// The kind of each hook.
+    const KINDS: [ObserverKind; 2];
+
+    /// As many hooks as there are objects.
+    fn hooks(make: impl FnMut(usize) -> Hook) -> Self::Hooks;
+    /// The hook list of the object that hook `i` watches.
+    fn head(&self, i: usize) -> &Head<Hook>;
+    /// What listeners are told.
+    fn key(&self) -> &Self::Key;
+    /// The bytes of the objects that the entry's weak counts keep from being freed.
+    fn bytes(&self) -> usize;
+    /// Does dropping the entry run user code?
+    const DROPS_USER_CODE: bool;
+}
+
+/// Mark and place in one word: three bits say who owns the node, the others where it sits.
+#[derive(Debug)]
+pub struct Mark(AtomicU32);
+
+const LIVE: u32 = 0;
+const STATE: u32 = 7;
+const STATE_BITS: u32 = 3;
+/// Places beyond this can't be written down.
+pub const MAX_PLACE: usize = (u32::MAX >> STATE_BITS) as usize;
+
+impl Mark {
+    fn new() -> Self {
+        Mark(AtomicU32::new(LIVE))
+    }
+
+    /// The caller becomes the node's owner, unless it has one.
+    pub fn claim(&self, cause: Cause) -> bool {
+        let state = cause as u32 + 1;
+        // Relaxed: a guess that the exchange checks.
+        let mut word = self.0.load(Ordering::Relaxed);
+        while word & STATE == LIVE {
+            // Release: pairs with the Acquire in `has_died` and in another's failed claim. Acquire: what the node's last
+            // writer did is seen before it is unlinked.
+            match self.0.compare_exchange_weak(word, word | state, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
+    /// Its death has claimed it, and is therefore pinned.
+    pub fn has_died(&self) -> bool {
+        // Acquire: pairs with the Release of `claim`.
+        self.0.load(Ordering::Acquire) & STATE == Cause::Died as u32 + 1
+    }
+
+    /// Nobody owns it yet.
+    pub fn is_live(&self) -> bool {
+        // Acquire: pairs with the Release of `claim`.
+        self.0.load(Ordering::Acquire) & STATE == LIVE
+    }
+
+    /// A writer took it out, so another node may hold its key.
+    pub fn was_taken(&self) -> bool {
+        !self.is_live() && !self.has_died()
+    }
+
+    /// Where the node sits in the shard's array. Only under the shard's lock.
+    pub fn place(&self) -> usize {
+        // Relaxed: written under the same lock.
+        (self.0.load(Ordering::Relaxed) >> STATE_BITS) as usize
+    }
+
+    /// The node moves. Only under the shard's lock.
+    pub fn set_place(&self, place: usize) {
+        debug_assert!(place <= MAX_PLACE);
+        let place = (place as u32) << STATE_BITS;
+        // Relaxed: a guess that the exchange checks; the place is read under the same lock only.
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            // Relaxed: as above. A claim that comes between makes it fail.
+            match self.0.compare_exchange_weak(word, place | (word & STATE), Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => word = now,
+            }
+        }
+    }
+}
+
+/// One entry. Its hooks come first, so that a hook's address leads to the node.
+#[repr(C)]
+pub struct Node<E: Entry> {
+    hooks: E::Hooks,
+    /// Owner and place.
+    pub mark: Mark,
+    /// The upper half of the mixed hash: shard and home bucket at any size of the table.
+    pub position: u32,
+    /// What the map keeps.
+    pub entry: E,
+}
+
+impl<E: Entry> Node<E> {
+    /// A node of `core`, not yet anywhere.
+    pub fn fresh(core: NonNull<Core<E>>, position: u32, entry: E, location: &'static Location<'static>) -> Fresh<E> {
+        // SAFETY: the core's owners are its first field, an array of two, and no entry has more hooks.
+        let owner = |i| unsafe { core.cast::<Owner>().add(i) };
+        let hooks = E::hooks(|i| Hook::new(owner(i), location));
+        let node = Box::new(Node { hooks, mark: Mark::new(), position, entry });
+        // SAFETY: a box is never null. By `into_raw`, so that hooks can lead back to the whole node.
+        Fresh(unsafe { NonNull::new_unchecked(Box::into_raw(node)) })
+    }
+
+    /// The core of the map that the node belongs to: in memory while the node is linked or a guard that saw it so is held.
+    pub fn core(&self) -> NonNull<Core<E>> {
+        self.hooks.as_ref()[0].owner().cast()
+    }
+
+    /// The node that hook `i` is embedded in.
+    ///
+    /// # Safety
+    /// The hook is hook `i` of a `Node<E>`, by a pointer to the whole node.
+    pub unsafe fn of_hook(hook: NonNull<Hook>, i: usize) -> NonNull<Self> {
+        // SAFETY: the hooks are an array at the node's start.
+        unsafe { hook.sub(i).cast() }
+    }
+
+    /// Moves the entry out, and retires the memory alone.
+    ///
+    /// # Safety
+    /// As [`retire`](Self::retire); and no reader can look at the entry any more.
+    pub unsafe fn take_entry(this: NonNull<Self>, guard: &Guard) -> E {
+        // SAFETY: as the caller says; of the node only the memory is freed, for a death may still walk over its hooks.
+        unsafe {
+            let entry = (&raw const (*this.as_ptr()).entry).read();
+            guard.retire(size_of::<Self>(), move || drop(Box::from_raw(this.cast::<MaybeUninit<Self>>().as_ptr())));
+            entry
+        }
+    }
+
+    /// Links the hooks.
+    ///
+    /// # Safety
+    /// The node is nowhere linked and stays in memory until its owner retires it; the caller holds its objects alive.
+    pub unsafe fn register(this: NonNull<Self>) {
+        // SAFETY: the node is the caller's.
+        let node = unsafe { this.as_ref() };
+        for i in 0..node.hooks.as_ref().len() {
+            // SAFETY: as the caller says; the entry holds one weak count an object, which is the list's meanwhile.
+            unsafe { Hook::register(node.entry.head(i), this.cast::<Hook>().add(i)) }
+        }
+    }
+
+    /// Unlinks the hooks, or sees their lists closed; `but` is the hook that the caller's own death is walking over.
+    ///
+    /// # Safety
+    /// The caller owns the node and has not retired it.
+    pub unsafe fn unregister(this: NonNull<Self>, but: Option<usize>) {
+        // SAFETY: the caller owns the node.
+        let node = unsafe { this.as_ref() };
+        for i in (0..node.hooks.as_ref().len()).filter(|&i| Some(i) != but) {
+            // SAFETY: registered before publishing, unlinked by the owner alone. A closed list's death is pinned or will
+            // see the claim.
+            let _ = unsafe { Hook::unlink(node.entry.head(i), this.cast::<Hook>().add(i)) };
+        }
+    }
+
+    /// The node's owner is done with it but for the notice: tells listeners, later, and retires it.
+    ///
+    /// # Safety
+    /// The caller owns the node, which is unlinked everywhere, and gives it up. No lock or list bit is held.
+    pub unsafe fn depart(
+        this: NonNull<Self>,
+        cause: Cause,
+        told: Option<&Told<E::Key>>,
+        guard: &Guard,
+        later: &mut Later,
+    ) {
+        match told.cloned() {
+            // SAFETY: as the caller says.
+            None => unsafe { Node::retire(this, guard) },
+            // SAFETY: the debt owns the node, and its listeners too, for the map may be gone when it is paid.
+            Some(told) => unsafe {
+                later.owe(move || {
+                    told.tell(this.as_ref().entry.key(), cause);
+                    Node::retire(this, &reclaim::pin());
+                });
+            },
+        }
+    }
+
+    /// Frees the node after a grace period; an owned key's destructor goes to the ripe list.
+    ///
+    /// # Safety
+    /// The caller owns the node, has made it unreachable, and gives it up. No lock or list bit is held.
+    pub unsafe fn retire(this: NonNull<Self>, guard: &Guard) {
+        // SAFETY: the caller owns the node.
+        let bytes = size_of::<Self>() + unsafe { this.as_ref() }.entry.bytes();
+        // SAFETY: what runs user code is only pushed. Keys are `Send` where entries are made, and the weak counts are any
+        // thread's to give back.
+        unsafe {
+            guard.retire(bytes, move || {
+                if E::DROPS_USER_CODE {
+                    Ripe::push(move || drop(Box::from_raw(this.as_ptr())));
+                } else {
+                    drop(Box::from_raw(this.as_ptr()));
+                }
+            });
+        }
+    }
+}
+
+/// A node that is nowhere linked yet, and its owner's: not a box, for others may look at its key meanwhile.
+pub struct Fresh<E: Entry>(NonNull<Node<E>>);
+
+impl<E: Entry> Fresh<E> {
+    /// The entry of a node that nobody else has seen.
+    pub fn into_entry(self) -> E {
+        // SAFETY: made by `fresh` from a box, and forgotten here.
+        let node = unsafe { Box::from_raw(ManuallyDrop::new(self).0.as_ptr()) };
+        node.entry
+    }
+
+    /// Gives the node up to whoever links it.
+    pub fn into_raw(self) -> NonNull<Node<E>> {
+        ManuallyDrop::new(self).0
+    }
+
+    /// The entry, for a write to a part of it that nobody else looks at.
+    pub fn entry(&mut self) -> *mut E {
+        // SAFETY: the node is ours.
+        unsafe { &raw mut (*self.0.as_ptr()).entry }
+    }
+}
+
+impl<E: Entry> std::ops::Deref for Fresh<E> {
+    type Target = Node<E>;
+    fn deref(&self) -> &Node<E> {
+        // SAFETY: the node is ours.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl<E: Entry> Drop for Fresh<E> {
+    fn drop(&mut self) {
+        // Through the epoch, for somebody may look at its key: see `flight`.
+        // SAFETY: the node is linked nowhere, and ours.
+        unsafe { Node::retire(self.0, &reclaim::pin()) };
+    }
+}
