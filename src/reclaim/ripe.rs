@@ -61,6 +61,7 @@ pub fn run_ripe() {
 
 #[cold]
 fn run_some() {
+    // Relaxed: a hint, see `stop_ripe`.
     if STOPPED.load(Ordering::Relaxed) || is_pinned() || RUNNING.with(|r| r.replace(true)) {
         return;
     }

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Format, lints and docs, of the crate and of the packages beside it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cargo fmt --all --check
+cargo clippy --locked --all-targets --all-features -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features --document-private-items
+
+for package in benches/versus loom-tests; do
+    (
+        cd "$package"
+        # An exported RUSTFLAGS would replace the package's own.
+        env -u RUSTFLAGS cargo fmt --all --check
+        env -u RUSTFLAGS cargo clippy --locked --all-targets -- -D warnings
+    )
+done

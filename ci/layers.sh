@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# The layers of DESIGN.md (what each part of src/ may name of the others), and the rules that a search can check.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+python3 - <<'PY'
+import pathlib
+import re
+import sys
+
+# part: the parts that it may name. In the order in which an event travels, pointers first.
+LAYERS = {
+    "sync": {"flight"},  # the type of the table of waits
+    "block": {"sync", "death"},  # `death` for the type of what its word heads
+    "reclaim": {"sync", "block", "death", "ptr"},
+    "death": {"sync", "block", "reclaim"},
+    "ptr": {"sync", "block", "death", "reclaim"},
+    "atomic": {"sync", "block", "ptr", "reclaim"},
+    "pointer": {"block", "death", "ptr", "reclaim"},
+    "queue": {"sync", "death", "reclaim"},
+    "table": {"sync", "block", "death", "reclaim", "queue"},
+    "flight": {"sync"},
+    "generic": {"sync", "block", "death", "reclaim", "queue", "table", "flight", "pointer", "ptr"},
+    "finalizer": {"sync", "death", "reclaim", "ptr"},
+}
+OUTSIDE = re.compile(r"std::sync::atomic|parking_lot|loom::|crossbeam_queue::Seg|dashmap")
+ORDERING = re.compile(r"Ordering::(Relaxed|Acquire|Release|AcqRel|SeqCst)\b")
+WORD = re.compile(r"//.*(Relaxed|Acquire|Release|AcqRel|SeqCst|pairs)")
+
+bad = []
+seen = set()
+for path in sorted(pathlib.Path("src").rglob("*.rs")):
+    part = path.relative_to("src").parts[0].removesuffix(".rs")
+    if part in ("lib", "docs"):
+        continue
+    if part not in LAYERS:
+        bad.append(f"{path}: no layer is named for `{part}`")
+        continue
+    seen.add(part)
+    lines = path.read_text().splitlines()
+    for i, line in enumerate(lines):
+        where = f"{path}:{i + 1}"
+        code = line.split("//")[0]
+        for name in re.findall(r"\bcrate::([a-z_]+)", code):
+            if name != part and name not in LAYERS[part]:
+                bad.append(f"{where}: {part} may not name crate::{name}")
+        if path.name not in ("sync.rs", "shim.rs"):
+            if OUTSIDE.search(code) and "weakly_loom" not in "".join(lines[max(0, i - 2) : i]):
+                bad.append(f"{where}: only src/sync.rs names the outside world: {line.strip()}")
+            if ORDERING.search(code) and not WORD.search("\n".join(lines[max(0, i - 9) : i + 1])):
+                bad.append(f"{where}: an ordering without a word on its partner: {line.strip()}")
+
+for part in LAYERS.keys() - seen:
+    bad.append(f"src/{part}: a layer for what is not there")
+print("\n".join(bad) if bad else "layers: ok")
+sys.exit(bool(bad))
+PY
