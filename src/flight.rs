@@ -108,7 +108,8 @@ impl<K, A> Flights<K, A> {
             if sealed {
                 spin(turn); // about to land
                 turn += 1;
-            } else if self.0.add_if(hash, Arc::clone(&mine), |there| list.iter().any(|known| Arc::ptr_eq(known, there))) {
+            } else if self.0.add_if(hash, Arc::clone(&mine), |there| list.iter().any(|known| Arc::ptr_eq(known, there)))
+            {
                 return Joined::Lead(mine);
             }
         }

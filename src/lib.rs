@@ -15,9 +15,7 @@ pub mod generic;
 
 pub use death::hook::{ObserverInfo, ObserverKind};
 pub use equivalent::Equivalent;
-pub use generic::{
-    Builder, Cause, Compute, Computed, Cursor, Pinned, Removals, ScanPage, Stats, TryReserveError,
-};
+pub use generic::{Builder, Cause, Compute, Computed, Cursor, Pinned, Removals, ScanPage, Stats, TryReserveError};
 pub use pointer::Pointer;
 pub use ptr::{Arc, Observer, Weak};
 pub use reclaim::{Guard, Snapshot, pin};

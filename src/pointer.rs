@@ -31,7 +31,7 @@ use std::ptr::NonNull;
 )]
 pub trait Pointer: Hold + Deref + Clone {
     /// The weak pointer of this kind.
-    type Weak: Clone + PartialEq;
+    type Weak: Clone;
     /// A value read under a guard.
     type Snapshot<'g>: Deref<Target = Self::Target>
     where
@@ -57,9 +57,9 @@ pub trait Pointer: Hold + Deref + Clone {
     unsafe fn read<'g>(held: &Self::Held, guard: &'g Guard) -> Option<Self::Snapshot<'g>>
     where
         Self: 'g;
-    /// Does `weak` name the held object?
+    /// Does `weak` name this very object?
     #[doc(hidden)]
-    fn is_same(held: &Self::Held, weak: &Self::Weak) -> bool;
+    fn is_named_by(this: &Self, weak: &Self::Weak) -> bool;
 }
 
 /// What a table's node needs of a pointer: it holds one weak count, and can try to upgrade.
@@ -166,7 +166,7 @@ impl<T: ?Sized> Pointer for Arc<T> {
         unsafe { Snapshot::read(guard, held.0) }
     }
 
-    fn is_same(held: &Held<T>, weak: &Weak<T>) -> bool {
-        std::ptr::addr_eq(held.0.as_ptr(), weak.value().as_ptr())
+    fn is_named_by(this: &Self, weak: &Weak<T>) -> bool {
+        std::ptr::addr_eq(Arc::value(this).as_ptr(), weak.value().as_ptr())
     }
 }

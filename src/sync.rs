@@ -8,9 +8,7 @@
 mod world {
     pub use crossbeam_queue::SegQueue;
     pub use parking_lot::{Condvar, Mutex, MutexGuard};
-    pub use std::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
-    };
+    pub use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
     pub use std::thread_local;
 
     /// One turn of waiting for a lock bit that its holder is about to clear.
@@ -137,9 +135,7 @@ impl<T: Clone> ByHash<T> {
 
 #[cfg(weakly_loom)]
 mod world {
-    pub use loom::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
-    };
+    pub use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
     pub use loom::thread_local;
 
     /// loom must see a waiter give way, or it explores the spinning for ever.

@@ -79,11 +79,7 @@ impl<H> Head<H> {
             if word.addr() & LOCKED == 0 {
                 let locked = word.map_addr(|a| a | LOCKED);
                 // Acquire: pairs with the Release of the last `unlock`. Relaxed on failure: we look again.
-                if self
-                    .0
-                    .compare_exchange_weak(word, locked, Ordering::Acquire, Ordering::Relaxed)
-                    .is_ok()
-                {
+                if self.0.compare_exchange_weak(word, locked, Ordering::Acquire, Ordering::Relaxed).is_ok() {
                     return Locked { head: self, word, _not_send: PhantomData };
                 }
             }

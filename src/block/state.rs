@@ -164,10 +164,6 @@ impl State {
     pub fn count(&self) -> u64 {
         // Relaxed: a figure, out of date as soon as it is read.
         let word = self.0.load(Ordering::Relaxed);
-        if word & DEAD != 0 {
-            0
-        } else {
-            ((word & !HELD) + u64::from(word & HELD != 0)).max(1)
-        }
+        if word & DEAD != 0 { 0 } else { ((word & !HELD) + u64::from(word & HELD != 0)).max(1) }
     }
 }

@@ -124,4 +124,3 @@ fn outermost(work: impl FnOnce()) {
 fn next(frame: &Frame) -> Option<Box<dyn FnOnce()>> {
     frame.owed.borrow_mut().pop_front()
 }
-

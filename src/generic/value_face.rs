@@ -175,8 +175,8 @@ both!([K, A: Pointer, S: BuildHasher] [WeakValueMap<K, A, S>] {
         let mut later = Later::new();
         let guard = self.hold();
         let hash = Hashed::mix(self.map().hasher.hash_one(q));
-        let is_it = |a: &A| A::is_same(&A::hold(a), exact);
-        self.map().remove_where(&guard, hash, q, &mut later, |_, a| is_it(a).then_some(())).is_some()
+        let is_it = |_: &K, a: &A| A::is_named_by(a, exact).then_some(());
+        self.map().remove_where(&guard, hash, q, &mut later, is_it).is_some()
     }
 
     /// Removes a key; key and value, if it was alive.

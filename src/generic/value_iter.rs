@@ -42,11 +42,7 @@ impl<'a, K, A: Pointer, R> Steps<'a, K, A, R> {
     }
 
     /// The next item, under a guard that outlives it.
-    fn next_under(
-        &mut self,
-        guard: &'a Guard,
-        resolve: impl Fn(&'a Node<ValueEntry<K, A>>) -> Option<R>,
-    ) -> Option<R> {
+    fn next_under(&mut self, guard: &'a Guard, resolve: impl Fn(&'a Node<ValueEntry<K, A>>) -> Option<R>) -> Option<R> {
         loop {
             if let Some(item) = self.items.next() {
                 return Some(item);

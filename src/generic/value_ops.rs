@@ -81,7 +81,7 @@ macro_rules! fill {
     };
 }
 
-fill!([] (K, A), |value| &value);
+fill!([](K, A), |value| &value);
 fill!(['a,] (K, &'a A), |value| value);
 
 impl<K: Hash + Eq + Send + 'static, A: Pointer<Target: 'static>, S: BuildHasher> WeakValueMap<K, A, S> {

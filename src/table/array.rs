@@ -32,7 +32,8 @@ impl<E: Entry> Array<E> {
 
     /// The buckets that `nodes` need.
     pub fn buckets_for(nodes: usize) -> Result<usize, TooLarge> {
-        let buckets = (nodes.checked_mul(5).ok_or(TooLarge)? / (SLOTS * 4)).checked_next_power_of_two().ok_or(TooLarge)?;
+        let buckets =
+            (nodes.checked_mul(5).ok_or(TooLarge)? / (SLOTS * 4)).checked_next_power_of_two().ok_or(TooLarge)?;
         let buckets = if Self::room(buckets) < nodes { buckets * 2 } else { buckets };
         Ok(buckets.max(1))
     }

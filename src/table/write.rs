@@ -159,11 +159,6 @@ impl<E: Entry, R> Survey<'_, E, R> {
         self.core.shard_at(self.hash.position())
     }
 
-    /// The core, for making a node.
-    pub fn core(&self) -> NonNull<Core<E>> {
-        NonNull::from(self.core)
-    }
-
     /// Puts `node` in, if the key is still absent; else gives it back: survey again.
     ///
     /// The caller holds the node's objects alive, and found no hit.
