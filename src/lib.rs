@@ -1,26 +1,35 @@
-//! Weak references for multithreaded Rust.
+#![doc = include_str!("../README.md")]
 
 mod sync;
 
+pub mod atomic;
 mod block;
 mod death;
+mod finalizer;
 mod flight;
+pub mod generic;
 mod pointer;
 mod ptr;
 mod queue;
 mod reclaim;
 mod table;
 
-pub mod generic;
+pub mod docs;
 
 pub use death::hook::{ObserverInfo, ObserverKind};
 pub use equivalent::Equivalent;
+pub use finalizer::{Detached, Finalizer, FinalizerInfo, exit, finalize};
 pub use generic::{Builder, Cause, Compute, Computed, Cursor, Pinned, Removals, ScanPage, Stats, TryReserveError};
 pub use pointer::Pointer;
-pub use ptr::{Arc, Observer, Weak};
+pub use ptr::{Arc, ByValue, CloneBlock, Observer, Weak};
 pub use reclaim::{Guard, Snapshot, pin};
 
 use std::hash::RandomState;
 
 /// A concurrent map from owned keys to values held weakly: see [`generic::WeakValueMap`].
 pub type WeakValueMap<K, V, S = RandomState> = generic::WeakValueMap<K, Arc<V>, S>;
+
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::ptr::Coerce;
+}

@@ -313,6 +313,7 @@ both!([K: Hash + Eq + Send + 'static, A: Pointer<Target: 'static>, S: BuildHashe
         let guard = self.hold();
         let hash = Hashed::mix(self.map().hasher.hash_one(&key));
         if let Some(there) = self.map().find(&guard, hash, &key, |node| node.entry.revive()) {
+            drop((key, value)); // here, for a panic at the end would leak what is returned (rust-lang/rust#47949)
             return there;
         }
         let node = self.map().fresh(hash, key, Some(&value), location);

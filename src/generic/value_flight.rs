@@ -68,7 +68,10 @@ impl<K: Hash + Eq + Send + Sync + 'static, A: Pointer<Target: 'static>, S: Build
     pub fn get_or_try_insert_with<E>(&self, key: K, load: impl FnOnce(&K) -> Result<A, E>) -> Result<A, E> {
         let hash = self.hasher.hash_one(&key);
         match self.get_hashed(hash, &key) {
-            Some(there) => Ok(there),
+            Some(there) => {
+                drop(key); // here, for a panic at the end would leak what is returned (rust-lang/rust#47949)
+                Ok(there)
+            }
             None => self.load(Hashed::mix(hash), key, load, Location::caller()),
         }
     }

@@ -219,6 +219,7 @@ impl<K, A: Pointer, S> IntoIterator for WeakValueMap<K, A, S> {
     /// Moves the live entries out. Listeners are told [`Cause::Cleared`](crate::Cause::Cleared).
     fn into_iter(mut self) -> IntoIter<K, A> {
         let entries = self.table.dismantle(|node| node.entry.revive());
+        drop(self); // here, for a panic at the end would leak what is returned (rust-lang/rust#47949)
         IntoIter(entries.into_iter().map(|(entry, value)| (entry.key, value)).collect::<Vec<_>>().into_iter())
     }
 }
@@ -236,7 +237,11 @@ impl<K, A: Pointer, S> WeakValueMap<K, A, S> {
     /// assert_eq!(map.into_keys().collect::<Vec<_>>(), ["five"]);
     /// ```
     pub fn into_keys(self) -> IntoKeys<K> {
-        IntoKeys(self.into_iter().map(|(key, _)| key).collect::<Vec<_>>().into_iter())
+        let keys = self.into_iter().map(|(key, value)| {
+            drop(value); // as in `into_iter`
+            key
+        });
+        IntoKeys(keys.collect::<Vec<_>>().into_iter())
     }
 
     /// Moves owners of the live values out.
@@ -251,7 +256,11 @@ impl<K, A: Pointer, S> WeakValueMap<K, A, S> {
     /// assert_eq!(map.into_values().collect::<Vec<_>>(), [five]);
     /// ```
     pub fn into_values(self) -> IntoValues<A> {
-        IntoValues(self.into_iter().map(|(_, value)| value).collect::<Vec<_>>().into_iter())
+        let values = self.into_iter().map(|(key, value)| {
+            drop(key); // as in `into_iter`
+            value
+        });
+        IntoValues(values.collect::<Vec<_>>().into_iter())
     }
 
     /// Iterates over the live entries: those of one bucket at a time are held alive, and nothing is pinned in between.

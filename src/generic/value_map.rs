@@ -437,8 +437,8 @@ impl<K: Eq, A: Pointer, S> WeakValueMap<K, A, S> {
         loop {
             let survey = self.survey(guard, hash, &key);
             let old = survey.hit.as_ref().map(|(_, old)| old.clone());
-            match f(old.clone()) {
-                Compute::Keep => return Computed::Kept(old),
+            let done = match f(old.clone()) {
+                Compute::Keep => Computed::Kept(old),
                 Compute::Insert(new) => {
                     let node = self.fresh(hash, key, Some(&new), location);
                     let done = match old {
@@ -449,13 +449,16 @@ impl<K: Eq, A: Pointer, S> WeakValueMap<K, A, S> {
                         Ok(()) => return Computed::Inserted { old, new },
                         Err(back) => key = back.into_entry().key,
                     }
+                    continue;
                 }
                 Compute::Remove => match old {
-                    None => return Computed::Kept(None),
-                    Some(old) if survey.remove(guard, later) => return Computed::Removed(old),
-                    Some(_) => {}
+                    None => Computed::Kept(None),
+                    Some(old) if survey.remove(guard, later) => Computed::Removed(old),
+                    Some(_) => continue,
                 },
-            }
+            };
+            drop(key); // here, for a panic at the end would leak what is returned (rust-lang/rust#47949)
+            return done;
         }
     }
 }

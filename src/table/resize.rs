@@ -40,7 +40,8 @@ impl<E: Entry> Holder<'_, E> {
         if wanted > have {
             self.move_to(Array::new(wanted, self.core.shard_bits())?);
         }
-        self.books().reserved = nodes;
+        let books = self.books();
+        books.reserved = books.reserved.max(nodes);
         Ok(())
     }
 

@@ -1,0 +1,83 @@
+//! `DashMap<K, Weak<V>>`: what most programs have.
+
+use super::{Family, Hasher, Payload, Registry, WeakMap, payload};
+use std::sync::{Arc, LazyLock, Weak};
+
+/// The DashMap of values `V`.
+pub type DashMap<V> = dashmap::DashMap<u64, Weak<V>, Hasher>;
+
+/// All of them.
+pub struct DashMaps;
+
+impl Family for DashMaps {
+    type Map<V: Send + Sync + 'static> = DashMap<V>;
+}
+
+impl<V: Send + Sync + 'static> WeakMap<V> for DashMap<V> {
+    type Strong = Arc<V>;
+
+    fn empty() -> Self {
+        Self::with_hasher(Hasher::default())
+    }
+
+    fn insert(&self, key: u64, value: &Arc<V>) {
+        self.insert(key, Arc::downgrade(value));
+    }
+
+    fn get(&self, key: u64) -> Option<Arc<V>> {
+        self.get(&key)?.upgrade()
+    }
+
+    fn len(&self) -> usize {
+        self.len()
+    }
+}
+
+impl<V: Send + Sync + 'static> Registry<V> for DashMap<V> {
+    fn remove_exact(&self, key: u64, value: *const V) {
+        self.remove_if(&key, |_, weak| weak.as_ptr() == value);
+    }
+}
+
+/// A value that removes itself from a map in a static, and so need not carry the map with it.
+pub struct InStatic {
+    key: u64,
+    _payload: Payload,
+}
+
+static MAP: LazyLock<DashMap<InStatic>> = LazyLock::new(DashMap::empty);
+
+impl InStatic {
+    /// Makes a value and enters it.
+    pub fn enter(key: u64) -> Arc<Self> {
+        let value = Arc::new(InStatic { key, _payload: payload(key) });
+        MAP.insert(key, Arc::downgrade(&value));
+        value
+    }
+
+    /// Makes the static map as good as new, between rows.
+    pub fn tidy() {
+        assert!(MAP.is_empty(), "a row has left values in the static map");
+        MAP.shrink_to_fit();
+    }
+}
+
+impl Drop for InStatic {
+    fn drop(&mut self) {
+        MAP.remove_exact(self.key, self);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_of_the_static_map_removes_itself() {
+        InStatic::tidy();
+        let value = InStatic::enter(1);
+        assert_eq!(MAP.len(), 1);
+        drop(value);
+        assert_eq!(MAP.len(), 0);
+    }
+}

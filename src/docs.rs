@@ -1,0 +1,4 @@
+//! The documentation's longer pages; no code.
+
+#[doc = include_str!("../DESIGN.md")]
+pub mod design {}

@@ -1,0 +1,183 @@
+//! loom's model of the world, under the same names.
+
+use super::Waits;
+
+pub use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+
+/// loom's thread-locals, which know no `const` initializer.
+macro_rules! loom_thread_local {
+    ($($(#[$meta:meta])* $vis:vis static $name:ident: $t:ty = const $init:block $(;)?)*) => {
+        $(loom::thread_local! { $(#[$meta])* $vis static $name: $t = $init; })*
+    };
+}
+pub(crate) use loom_thread_local as thread_local;
+
+/// loom must see a waiter give way, or it explores the spinning for ever.
+pub fn spin(turn: u32) {
+    if turn > 0 {
+        loom::skip_branch();
+    }
+    loom::thread::yield_now();
+}
+
+/// loom's mutex under `parking_lot`'s face.
+#[derive(Debug)]
+pub struct Mutex<T>(loom::sync::Mutex<T>);
+pub use loom::sync::MutexGuard;
+
+impl<T> Mutex<T> {
+    pub fn new(value: T) -> Self {
+        Mutex(loom::sync::Mutex::new(value))
+    }
+    pub fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap()
+    }
+    pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        self.0.try_lock().ok()
+    }
+}
+
+/// loom's condition variable under `parking_lot`'s face.
+#[derive(Debug)]
+pub struct Condvar(loom::sync::Condvar);
+
+impl Condvar {
+    pub fn new() -> Self {
+        Condvar(loom::sync::Condvar::new())
+    }
+    pub fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
+        // SAFETY: the guard is read out and a live one is written back before anybody sees the gap; loom's wait
+        // can't unwind between the two but by ending the whole execution.
+        unsafe {
+            let taken = std::ptr::read(guard);
+            std::ptr::write(guard, self.0.wait(taken).unwrap());
+        }
+    }
+    pub fn notify_all(&self) {
+        self.0.notify_all();
+    }
+}
+
+/// crossbeam's queue can't be modelled: a mutex round a deque keeps its meaning.
+#[derive(Debug)]
+pub struct SegQueue<T>(loom::sync::Mutex<std::collections::VecDeque<T>>);
+
+impl<T> SegQueue<T> {
+    pub fn new() -> Self {
+        SegQueue(loom::sync::Mutex::new(std::collections::VecDeque::new()))
+    }
+    pub fn push(&self, value: T) {
+        self.0.lock().unwrap().push_back(value);
+    }
+    pub fn pop(&self) -> Option<T> {
+        self.0.lock().unwrap().pop_front()
+    }
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().unwrap().is_empty()
+    }
+    pub fn len(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
+
+/// DashMap can't be modelled: a mutex round a map keeps its meaning.
+#[derive(Debug, Default)]
+pub struct ByHash<T>(loom::sync::Mutex<std::collections::HashMap<u64, Vec<T>>>);
+
+impl<T: Clone> ByHash<T> {
+    pub fn new() -> Self {
+        ByHash(loom::sync::Mutex::new(std::collections::HashMap::new()))
+    }
+    pub fn get(&self, hash: u64) -> Vec<T> {
+        self.0.lock().unwrap().get(&hash).cloned().unwrap_or_default()
+    }
+    pub fn add_if(&self, hash: u64, item: T, known: impl Fn(&T) -> bool) -> bool {
+        let mut map = self.0.lock().unwrap();
+        let list = map.entry(hash).or_default();
+        let add = list.iter().all(known);
+        if add {
+            list.push(item);
+        }
+        add
+    }
+    pub fn take(&self, hash: u64, is: impl Fn(&T) -> bool) -> Option<T> {
+        let mut map = self.0.lock().unwrap();
+        let list = map.get_mut(&hash)?;
+        let at = list.iter().position(is)?;
+        Some(list.swap_remove(at))
+    }
+}
+
+/// DashMap can't be modelled: a mutex round a std map keeps its meaning. Its hasher has no random seed, so that every
+/// replay walks it in the same order.
+pub struct Sharded<K, V>(
+    loom::sync::Mutex<std::collections::HashMap<K, V, std::hash::BuildHasherDefault<std::hash::DefaultHasher>>>,
+);
+
+impl<K: Eq + std::hash::Hash, V> Sharded<K, V> {
+    pub fn new() -> Self {
+        Sharded(loom::sync::Mutex::new(std::collections::HashMap::default()))
+    }
+    pub fn insert(&self, key: K, value: V) -> Option<V> {
+        self.0.lock().unwrap().insert(key, value)
+    }
+    pub fn remove(&self, key: &K) -> Option<V> {
+        self.0.lock().unwrap().remove(key)
+    }
+    pub fn get(&self, key: &K) -> Option<V>
+    where
+        V: Clone,
+    {
+        self.0.lock().unwrap().get(key).cloned()
+    }
+    pub fn shrink(&self) {}
+    pub fn for_each(&self, mut look: impl FnMut(&K, &V)) {
+        self.0.lock().unwrap().iter().for_each(|(key, value)| look(key, value));
+    }
+}
+
+/// loom knows no time: whoever waits has all the patience that is needed.
+pub fn wait(_patience: &mut std::time::Duration, done: impl Fn() -> bool) -> bool {
+    while !done() {
+        loom::thread::yield_now();
+    }
+    true
+}
+
+/// A plain cell whose accesses loom checks for races.
+#[derive(Debug)]
+pub struct Plain<T>(loom::cell::UnsafeCell<T>);
+
+impl<T: Copy> Plain<T> {
+    pub fn new(value: T) -> Self {
+        Plain(loom::cell::UnsafeCell::new(value))
+    }
+    /// # Safety
+    /// As the real one; loom checks it.
+    pub unsafe fn get(&self) -> T {
+        // SAFETY: as the caller says; loom reports a race.
+        self.0.with(|p| unsafe { *p })
+    }
+    /// # Safety
+    /// As the real one; loom checks it.
+    pub unsafe fn set(&self, value: T) {
+        // SAFETY: as the caller says; loom reports a race.
+        self.0.with_mut(|p| unsafe { *p = value });
+    }
+}
+
+pub use loom::thread::ThreadId;
+
+/// The calling thread's name.
+pub fn this_thread() -> ThreadId {
+    loom::thread::current().id()
+}
+
+loom::lazy_static! {
+    static ref WAITS: Mutex<Waits> = Mutex::new(Waits::new());
+}
+
+/// The table of waits.
+pub fn waits() -> &'static Mutex<Waits> {
+    &WAITS
+}
