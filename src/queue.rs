@@ -1,6 +1,6 @@
 //! Notices: who is told that an entry left, and why.
 //!
-//! From below come nodes that are out of their table, on a thread that holds no lock; above, listeners and subscriptions.
+//! From below come nodes that have left, on a thread that holds no lock; above, listeners and subscriptions.
 //!
 //! # Parties and states
 //!
@@ -8,7 +8,9 @@
 //!
 //! # Steps
 //!
-//! Whoever takes a node out takes the listeners *before* it claims the node, and tells them once it is out and unlocked.
+//! A death takes the listeners *before* it claims its node, and tells them once the node is out, or posted: whoever sweeps a
+//! posted node tells nobody. So a notice is there when the last drop returns, however busy the shard. A writer takes and
+//! tells them once its node is out and unlocked.
 //!
 //! # Races and who wins
 //!
@@ -24,7 +26,6 @@
 //! Tell, or drop a listener, under a lock of the crate.
 
 use crate::death::call::contain;
-use crate::death::hook::Later;
 use crate::reclaim::{Guard, pin};
 use crate::sync::{AtomicBool, AtomicPtr, AtomicU64, Mutex, Ordering};
 use crossbeam_queue::ArrayQueue;
@@ -150,14 +151,6 @@ impl Address {
     }
 }
 
-/// What a subscription asks of its map's core, whatever its type: each function takes the core's address.
-pub struct Ask<K> {
-    /// Sweeps what was posted, where no lock has to be waited for.
-    pub sweep: unsafe fn(NonNull<()>, &Guard, &mut Later),
-    /// Removes a listener.
-    pub remove: unsafe fn(NonNull<()>, &Listener<K>),
-}
-
 /// A queue of notices, shared by the listener that fills it and the subscription that reads it.
 struct Mailbox<K> {
     notices: ArrayQueue<(K, Cause)>,
@@ -171,8 +164,8 @@ struct Mailbox<K> {
 ///
 /// # Liveness
 ///
-/// Reading it never waits. It first takes out what dying threads have posted to the map, and so may run listeners and
-/// destructors, like any write to the map.
+/// Reading it never waits, and runs none of your code. A notice is there before the call that it tells of has returned: a
+/// removal, or the last drop of the object (deep inside other deaths on the same thread: the outermost of those drops).
 ///
 /// # Examples
 ///
@@ -191,7 +184,8 @@ pub struct Removals<K> {
     mailbox: Arc<Mailbox<K>>,
     listener: Listener<K>,
     address: Arc<Address>,
-    ask: Ask<K>,
+    /// Removes a listener from the core at the address, whatever the map's type.
+    remove: unsafe fn(NonNull<()>, &Listener<K>),
 }
 
 impl<K> Removals<K> {
@@ -199,7 +193,11 @@ impl<K> Removals<K> {
     pub const CAPACITY: usize = 1024;
 
     /// A subscription to the map whose core is at `address`: made, and added to its listeners.
-    pub(crate) fn subscribe(address: Arc<Address>, listeners: &Listeners<K>, ask: Ask<K>) -> Self
+    pub(crate) fn subscribe(
+        address: Arc<Address>,
+        listeners: &Listeners<K>,
+        remove: unsafe fn(NonNull<()>, &Listener<K>),
+    ) -> Self
     where
         K: Clone + Send + Sync + 'static,
     {
@@ -212,7 +210,7 @@ impl<K> Removals<K> {
             }
         });
         listeners.add(Arc::clone(&listener));
-        Removals { mailbox, listener, address, ask }
+        Removals { mailbox, listener, address, remove }
     }
 
     /// The oldest notice, if there is one.
@@ -228,14 +226,6 @@ impl<K> Removals<K> {
     /// assert_eq!(removals.try_next(), Some((1, Cause::Died)));
     /// ```
     pub fn try_next(&self) -> Option<(K, Cause)> {
-        let mut later = Later::new();
-        let guard = pin();
-        if let Some(core) = self.address.get(&guard) {
-            // SAFETY: the core at the address is of the type that `ask` was made for, and the guard keeps it.
-            unsafe { (self.ask.sweep)(core, &guard, &mut later) };
-        }
-        drop(guard);
-        drop(later); // what was swept is told of here
         self.mailbox.notices.pop()
     }
 
@@ -277,8 +267,8 @@ impl<K> Drop for Removals<K> {
     fn drop(&mut self) {
         let guard = pin();
         if let Some(core) = self.address.get(&guard) {
-            // SAFETY: as in `try_next`.
-            unsafe { (self.ask.remove)(core, &self.listener) };
+            // SAFETY: the core at the address is of the type that `remove` was made for, and the guard keeps it.
+            unsafe { (self.remove)(core, &self.listener) };
         }
     }
 }

@@ -281,11 +281,11 @@ both!([K: Hash + Eq + Send + 'static, A: Pointer<Target: 'static>, S: BuildHashe
     #[track_caller]
     pub fn try_insert(&self, key: K, value: &A) -> Result<(), A> {
         let location = Location::caller();
-        let mut later = Later::new();
+        let _later = Later::new(); // a write ends here: what is ripe runs
         let guard = self.hold();
         let hash = Hashed::mix(self.map().hasher.hash_one(&key));
         let node = self.map().fresh(hash, key, Some(value), location);
-        self.map().put_if_absent(node, hash, &guard, &mut later).map_err(|(there, _)| there)
+        self.map().put_if_absent(node, hash, &guard).map_err(|(there, _)| there)
     }
 
     /// The live value of a key, or else this one, put there. CPython's `setdefault`, with one winner.
@@ -309,7 +309,7 @@ both!([K: Hash + Eq + Send + 'static, A: Pointer<Target: 'static>, S: BuildHashe
     #[track_caller]
     pub fn get_or_insert(&self, key: K, value: A) -> A {
         let location = Location::caller();
-        let mut later = Later::new();
+        let _later = Later::new(); // a write ends here: what is ripe runs
         let guard = self.hold();
         let hash = Hashed::mix(self.map().hasher.hash_one(&key));
         if let Some(there) = self.map().find(&guard, hash, &key, |node| node.entry.revive()) {
@@ -317,7 +317,7 @@ both!([K: Hash + Eq + Send + 'static, A: Pointer<Target: 'static>, S: BuildHashe
             return there;
         }
         let node = self.map().fresh(hash, key, Some(&value), location);
-        match self.map().put_if_absent(node, hash, &guard, &mut later) {
+        match self.map().put_if_absent(node, hash, &guard) {
             Ok(()) => value,
             Err((there, _)) => there,
         }
@@ -465,9 +465,8 @@ both!([K, A: Pointer, S] [WeakValueMap<K, A, S>] {
     /// assert_eq!(weakly::WeakValueMap::<u64, String>::new().run_pending_removals(), 0);
     /// ```
     pub fn run_pending_removals(&self) -> usize {
-        let mut later = Later::new();
         let guard = self.hold();
-        self.map().table.run_pending(&guard, &mut later)
+        self.map().table.run_pending(&guard)
     }
 
     /// Subscribes to what leaves: a bounded queue of keys and causes (see [`Removals`]).
@@ -569,9 +568,8 @@ both!([K, A: Pointer, S] [WeakValueMap<K, A, S>] {
     /// assert!(map.try_reserve(usize::MAX).is_err());
     /// ```
     pub fn try_reserve(&self, additional: usize) -> Result<(), TryReserveError> {
-        let mut later = Later::new();
         let guard = self.hold();
-        self.map().table.reserve(additional, &guard, &mut later).map_err(|_| TryReserveError { _private: () })
+        self.map().table.reserve(additional, &guard).map_err(|_| TryReserveError { _private: () })
     }
 
     /// Gives back room beyond `capacity` entries, and what was reserved.
@@ -586,9 +584,8 @@ both!([K, A: Pointer, S] [WeakValueMap<K, A, S>] {
     /// assert!(map.capacity() < 1_000);
     /// ```
     pub fn shrink_to(&self, capacity: usize) {
-        let mut later = Later::new();
         let guard = self.hold();
-        self.map().table.shrink_to(capacity, &guard, &mut later);
+        self.map().table.shrink_to(capacity, &guard);
     }
 
     /// Gives back all room that the live entries don't need.
@@ -624,10 +621,9 @@ both!([K, A: Pointer, S] [WeakValueMap<K, A, S>] {
     pub fn for_each(&self, mut f: impl FnMut(&K, &A)) {
         let mut place = Place::default();
         while !place.is_end() {
-            let mut later = Later::new();
             let guard = self.hold();
             let mut entries = Vec::new();
-            self.map().table.step(&guard, &mut place, &mut entries, &mut later, |node| {
+            self.map().table.step(&guard, &mut place, &mut entries, |node| {
                 node.entry.revive().map(|value| (&node.entry.key, value))
             });
             for (key, value) in entries {
@@ -666,9 +662,8 @@ both!([K, A: Pointer, S] [WeakValueMap<K, A, S>] {
         let mut place = Place(from.0);
         let mut items = Vec::new();
         while items.len() < n.max(1) && !place.is_end() {
-            let mut later = Later::new();
             let guard = self.hold();
-            self.map().table.step(&guard, &mut place, &mut items, &mut later, |node| {
+            self.map().table.step(&guard, &mut place, &mut items, |node| {
                 node.entry.revive().map(|value| (node.entry.key.clone(), value))
             });
         }

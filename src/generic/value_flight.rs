@@ -145,7 +145,7 @@ impl<K: Hash + Eq + Send + Sync + 'static, A: Pointer<Target: 'static>, S: Build
         location: &'static Location<'static>,
     ) -> Result<A, E> {
         let flights = self.flights.get_or_init(Flights::new);
-        let mut later = Later::new();
+        let _later = Later::new(); // a write ends here: what is ripe runs
         // The key goes to where it will stay, so that others can compare theirs with it while it is loading.
         let node = self.fresh(hash, key, None, location);
         loop {
@@ -156,7 +156,7 @@ impl<K: Hash + Eq + Send + Sync + 'static, A: Pointer<Target: 'static>, S: Build
             match joined {
                 Joined::Lead(flight) => {
                     let lead = Lead { map: self, flights, hash, flight, outcome: None, node: Some(node) };
-                    return lead.run(load, &mut later);
+                    return lead.run(load);
                 }
                 Joined::Wait(flight) => {
                     if let Some(value) = flight.wait() {
@@ -180,7 +180,7 @@ struct Lead<'a, K, A: Pointer, S> {
 }
 
 impl<K: Eq, A: Pointer, S> Lead<'_, K, A, S> {
-    fn run<E>(mut self, load: impl FnOnce(&K) -> Result<A, E>, later: &mut Later) -> Result<A, E> {
+    fn run<E>(mut self, load: impl FnOnce(&K) -> Result<A, E>) -> Result<A, E> {
         // An earlier flight may have filled the map between our miss and our being listed.
         if let Some(there) = self.map.find(&pin(), self.hash, self.key(), |node| node.entry.revive()) {
             return Ok(self.land(there));
@@ -197,7 +197,7 @@ impl<K: Eq, A: Pointer, S> Lead<'_, K, A, S> {
             }
             self.flight.seal();
             let node = self.node.take().expect("not published yet");
-            match survey.insert(node, &guard, later) {
+            match survey.insert(node, &guard) {
                 Ok(()) => return Ok(self.land(value)),
                 Err(back) => {
                     self.flight.unseal(NonNull::from(&back.entry.key));

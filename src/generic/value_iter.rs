@@ -35,8 +35,7 @@ impl<'a, K, A: Pointer, R> Steps<'a, K, A, R> {
                 return None;
             }
             let mut items = Vec::new();
-            let mut later = Later::new();
-            self.table.step(&pin(), &mut self.place, &mut items, &mut later, &resolve);
+            self.table.step(&pin(), &mut self.place, &mut items, &resolve);
             self.items = items.into_iter();
         }
     }
@@ -51,8 +50,7 @@ impl<'a, K, A: Pointer, R> Steps<'a, K, A, R> {
                 return None;
             }
             let mut items = Vec::new();
-            let mut later = Later::new();
-            self.table.step(guard, &mut self.place, &mut items, &mut later, &resolve);
+            self.table.step(guard, &mut self.place, &mut items, &resolve);
             self.items = items.into_iter();
         }
     }
@@ -179,9 +177,8 @@ impl<K, A: Pointer, S> WeakValueMap<K, A, S> {
         let mut later = Later::new();
         let guard = pin();
         let mut found = Vec::new();
-        self.table.step(&guard, place, &mut found, &mut later, |node| {
-            node.entry.revive().map(|value| (NonNull::from(node), value))
-        });
+        self.table
+            .step(&guard, place, &mut found, |node| node.entry.revive().map(|value| (NonNull::from(node), value)));
         let Some(core) = self.table.core() else { return };
         for (node, value) in found {
             // SAFETY: the guard keeps the node, and the value is alive in our hands.

@@ -395,7 +395,7 @@ impl<K: Eq, A: Pointer, S> WeakValueMap<K, A, S> {
             let survey = self.survey(guard, hash, &node.entry.key);
             let done = match survey.hit {
                 Some(_) => survey.replace(node, guard, later),
-                None => survey.insert(node, guard, later),
+                None => survey.insert(node, guard),
             };
             match done {
                 Ok(()) => return survey.hit.map(|(_, old)| old),
@@ -410,13 +410,12 @@ impl<K: Eq, A: Pointer, S> WeakValueMap<K, A, S> {
         mut node: Fresh<ValueEntry<K, A>>,
         hash: Hashed,
         guard: &Guard,
-        later: &mut Later,
     ) -> Result<(), (A, Fresh<ValueEntry<K, A>>)> {
         loop {
             let survey = self.survey(guard, hash, &node.entry.key);
             match survey.hit {
                 Some((_, there)) => return Err((there, node)),
-                None => match survey.insert(node, guard, later) {
+                None => match survey.insert(node, guard) {
                     Ok(()) => return Ok(()),
                     Err(back) => node = back,
                 },
@@ -443,7 +442,7 @@ impl<K: Eq, A: Pointer, S> WeakValueMap<K, A, S> {
                     let node = self.fresh(hash, key, Some(&new), location);
                     let done = match old {
                         Some(_) => survey.replace(node, guard, later),
-                        None => survey.insert(node, guard, later),
+                        None => survey.insert(node, guard),
                     };
                     match done {
                         Ok(()) => return Computed::Inserted { old, new },

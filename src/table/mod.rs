@@ -41,7 +41,7 @@ pub mod walk;
 pub mod write;
 
 use crate::death::hook::{Act, Hook, Later, Owner, Step};
-use crate::queue::{Address, Ask, Cause, Listener, Listeners, Removals};
+use crate::queue::{Address, Cause, Listener, Listeners, Removals};
 use crate::reclaim::{Guard, pin};
 use crate::sync::{AtomicPtr, Ordering};
 use array::TooLarge;
@@ -110,7 +110,10 @@ unsafe fn take_out<E: Entry, const I: usize>(hook: NonNull<Hook>, guard: &Guard,
             let shard = core.shard_at(node.as_ref().position);
             shard.entry_gone(Cause::Died);
             Node::unregister(node, Some(I));
-            shard.bury(core, node, told, guard, later);
+            if let Some(told) = told {
+                Node::share_with(node, told, later);
+            }
+            shard.bury(core, node, guard);
         }
     }
 }
@@ -210,8 +213,7 @@ impl<E: Entry> Table<E> {
     {
         // SAFETY: the core lives as long as the table.
         let core = unsafe { self.core_or_new().as_ref() };
-        let ask = Ask { sweep: sweep_all::<E>, remove: remove_listener::<E> };
-        Removals::subscribe(Arc::clone(&core.address), &core.listeners, ask)
+        Removals::subscribe(Arc::clone(&core.address), &core.listeners, remove_listener::<E>)
     }
 
     /// How many shards there are, or will be.
@@ -225,21 +227,21 @@ impl<E: Entry> Table<E> {
     }
 
     /// Sweeps every shard that has something posted; how much that was.
-    pub fn run_pending(&self, guard: &Guard, later: &mut Later) -> usize {
+    pub fn run_pending(&self, guard: &Guard) -> usize {
         let Some(core) = self.core() else { return 0 };
         let posted = core.shards.iter().filter(|shard| shard.has_posted());
-        posted.map(|shard| shard.lock(core, guard, later).sweep()).sum()
+        posted.map(|shard| shard.lock(core, guard).sweep()).sum()
     }
 
     /// Room for `more` entries, if they spread evenly.
-    pub fn reserve(&self, more: usize, guard: &Guard, later: &mut Later) -> Result<(), TooLarge> {
+    pub fn reserve(&self, more: usize, guard: &Guard) -> Result<(), TooLarge> {
         if more == 0 {
             return Ok(());
         }
         // SAFETY: the core lives as long as the table.
         let core = unsafe { self.core_or_new().as_ref() };
         for shard in &core.shards {
-            let mut holder = shard.lock(core, guard, later);
+            let mut holder = shard.lock(core, guard);
             let used = holder.books().used;
             holder.reserve(used.checked_add(more.div_ceil(core.shards.len())).ok_or(TooLarge)?)?;
         }
@@ -247,28 +249,16 @@ impl<E: Entry> Table<E> {
     }
 
     /// No more room than for `entries`, or for what is there.
-    pub fn shrink_to(&self, entries: usize, guard: &Guard, later: &mut Later) {
+    pub fn shrink_to(&self, entries: usize, guard: &Guard) {
         let Some(core) = self.core() else { return };
         for shard in &core.shards {
-            shard.lock(core, guard, later).shrink_to(entries.div_ceil(core.shards.len()));
+            shard.lock(core, guard).shrink_to(entries.div_ceil(core.shards.len()));
         }
     }
 
     /// Live entries: exact when quiet.
     pub fn len(&self) -> usize {
         self.core().map_or(0, |core| core.shards.iter().map(Shard::len).sum())
-    }
-}
-
-/// For a subscription: sweeps what was posted.
-///
-/// # Safety
-/// `core` is a `Core<E>` that the guard keeps.
-unsafe fn sweep_all<E: Entry>(core: NonNull<()>, guard: &Guard, later: &mut Later) {
-    // SAFETY: as the caller says.
-    let core = unsafe { core.cast::<Core<E>>().as_ref() };
-    for shard in core.shards().iter().filter(|shard| shard.has_posted()) {
-        shard.sweep(core, guard, later);
     }
 }
 

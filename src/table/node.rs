@@ -8,12 +8,14 @@
 //! |---|---|
 //! | `LIVE` | nobody yet |
 //! | `DIED` | the death of its object, or whoever pops it from the queue it was posted to |
+//! | `TWICE` | both: the death has yet to tell, the other to unlink; the later of the two retires |
 //! | `REMOVED`, `REPLACED` | the writer that held the object alive and the shard's lock |
 //! | `CLEARED` | the `clear` or the map's drop that detached its array |
 //!
 //! # Steps
 //!
-//! One exchange LIVE -> cause.
+//! One exchange LIVE -> cause. A death that has somebody to tell shares the node, DIED -> TWICE, before it gives it up to be
+//! unlinked; the first of the two owners to be done puts it back to DIED, the second retires it.
 //!
 //! # Races and who wins
 //!
@@ -63,6 +65,8 @@ pub trait Entry: Sized {
 pub struct Mark(AtomicU32);
 
 const LIVE: u32 = 0;
+const DIED: u32 = Cause::Died as u32 + 1;
+const TWICE: u32 = 7;
 const STATE: u32 = 7;
 const STATE_BITS: u32 = 3;
 /// Places beyond this can't be written down.
@@ -92,7 +96,24 @@ impl Mark {
     /// Its death has claimed it, and is therefore pinned.
     pub fn has_died(&self) -> bool {
         // Acquire: pairs with the Release of `claim`.
-        self.0.load(Ordering::Acquire) & STATE == Cause::Died as u32 + 1
+        matches!(self.0.load(Ordering::Acquire) & STATE, DIED | TWICE)
+    }
+
+    /// A dead node gets a second owner. By its only one.
+    pub fn share(&self) {
+        // Relaxed: the node is handed on by the shard's lock or queue.
+        let before = self.0.fetch_or(TWICE, Ordering::Relaxed);
+        debug_assert_eq!(before & STATE, DIED);
+    }
+
+    /// One owner of a dead node is done with it. True: it was the last, and must retire it.
+    pub fn leave(&self) -> bool {
+        // Acquire: pairs with the Release below, if the other owner was first.
+        if self.0.load(Ordering::Acquire) & STATE == DIED {
+            return true;
+        }
+        // Release: what this owner did comes before the retirement. Acquire: as above, if the other came between.
+        self.0.fetch_and(!(TWICE ^ DIED), Ordering::AcqRel) & STATE == DIED
     }
 
     /// Nobody owns it yet.
@@ -202,6 +223,35 @@ impl<E: Entry> Node<E> {
             // SAFETY: registered before publishing, unlinked by the owner alone. A closed list's death is pinned or will
             // see the claim.
             let _ = unsafe { Hook::unlink(node.entry.head(i), this.cast::<Hook>().add(i)) };
+        }
+    }
+
+    /// A death tells `told`, later, and then gives up its part of the node.
+    ///
+    /// # Safety
+    /// The caller owns the node by its death, and has yet to give it up to be unlinked.
+    pub unsafe fn share_with(this: NonNull<Self>, told: Told<E::Key>, later: &mut Later) {
+        // SAFETY: as the caller says; the debt is one owner of the node, and owns its listeners, for the map may be gone
+        // when it is paid. Whoever unlinks is the other.
+        unsafe {
+            this.as_ref().mark.share();
+            later.owe(move || {
+                told.tell(this.as_ref().entry.key(), Cause::Died);
+                Node::leave(this, &reclaim::pin());
+            });
+        }
+    }
+
+    /// An owner of a dead node is done with it: the last one retires it.
+    ///
+    /// # Safety
+    /// The caller is an owner, and gives the node up. No lock or list bit is held.
+    pub unsafe fn leave(this: NonNull<Self>, guard: &Guard) {
+        // SAFETY: as the caller says; whoever is last owns the node alone, and it is unlinked and told of.
+        unsafe {
+            if this.as_ref().mark.leave() {
+                Node::retire(this, guard);
+            }
         }
     }
 

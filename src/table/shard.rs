@@ -28,8 +28,8 @@
 use super::Core;
 use super::array::Array;
 use super::node::{Entry, Node};
-use crate::death::hook::{Hook, Later};
-use crate::queue::{Cause, Told};
+use crate::death::hook::Hook;
+use crate::queue::Cause;
 use crate::reclaim::Guard;
 use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, SWEEP, SegQueue, fence};
 use std::ptr::{NonNull, null_mut};
@@ -122,53 +122,36 @@ impl<E: Entry> Shard<E> {
     }
 
     /// Waits for the lock.
-    pub fn lock<'a>(&'a self, core: &'a Core<E>, guard: &'a Guard, later: &'a mut Later) -> Holder<'a, E> {
-        let told = core.listeners.all();
-        self.hold(self.books.lock(), core, told, guard, later)
+    pub fn lock<'a>(&'a self, core: &'a Core<E>, guard: &'a Guard) -> Holder<'a, E> {
+        self.hold(self.books.lock(), core, guard)
     }
 
-    fn hold<'a>(
-        &'a self,
-        books: MutexGuard<'a, Books>,
-        core: &'a Core<E>,
-        told: Option<Told<E::Key>>,
-        guard: &'a Guard,
-        later: &'a mut Later,
-    ) -> Holder<'a, E> {
-        Holder { shard: self, core, told, guard, later, books: Some(books), swept: null_mut(), old: null_mut() }
+    fn hold<'a>(&'a self, books: MutexGuard<'a, Books>, core: &'a Core<E>, guard: &'a Guard) -> Holder<'a, E> {
+        Holder { shard: self, core, guard, books: Some(books), swept: null_mut(), old: null_mut() }
     }
 
     /// Takes a dead node out, or posts it.
     ///
     /// # Safety
-    /// The caller owns the node by its death, which is pinned by `guard`, and gives it up. `told` was taken before the
-    /// claim: the map may be dropped meanwhile, and its listeners are still owed this notice.
-    pub unsafe fn bury(
-        &self,
-        core: &Core<E>,
-        node: NonNull<Node<E>>,
-        told: Option<Told<E::Key>>,
-        guard: &Guard,
-        later: &mut Later,
-    ) {
+    /// The caller owns the node by its death, which is pinned by `guard`, and gives it, or its part of it, up.
+    pub unsafe fn bury(&self, core: &Core<E>, node: NonNull<Node<E>>, guard: &Guard) {
         if let Some(books) = self.books.try_lock() {
             // SAFETY: as the caller says.
-            unsafe { self.hold(books, core, told, guard, later).unlink_dead(node) };
+            unsafe { self.hold(books, core, guard).unlink_dead(node) };
             return;
         }
         self.posted.push(Posted(node));
         // SeqCst: pairs with the fence in `Holder::drop`.
         fence(Ordering::SeqCst);
         if let Some(books) = self.books.try_lock() {
-            self.hold(books, core, told, guard, later).sweep();
+            self.hold(books, core, guard).sweep();
         }
     }
 
     /// Sweeps what was posted, if the lock is free: for iterators and the queue's readers, who never wait.
-    pub fn sweep(&self, core: &Core<E>, guard: &Guard, later: &mut Later) {
-        let told = core.listeners.all();
+    pub fn sweep(&self, core: &Core<E>, guard: &Guard) {
         if let Some(books) = self.books.try_lock() {
-            self.hold(books, core, told, guard, later).sweep();
+            self.hold(books, core, guard).sweep();
         }
     }
 
@@ -193,12 +176,9 @@ impl<E: Entry> Drop for Shard<E> {
 pub struct Holder<'a, E: Entry> {
     pub(super) shard: &'a Shard<E>,
     pub(super) core: &'a Core<E>,
-    /// Who is told of what this hold takes out.
-    told: Option<Told<E::Key>>,
     guard: &'a Guard,
-    later: &'a mut Later,
     books: Option<MutexGuard<'a, Books>>,
-    /// Dead nodes that are out, chained, to be told of and retired after the unlock.
+    /// Dead nodes that are out, chained, to be given up after the unlock.
     swept: *mut Hook,
     /// An array that was replaced, to be retired after the unlock.
     old: *mut Array<E>,
@@ -262,15 +242,15 @@ impl<E: Entry> Holder<'_, E> {
         }
     }
 
-    /// Takes a dead node out; it is told of and retired after the unlock.
+    /// Takes a dead node out; it is given up after the unlock.
     ///
     /// # Safety
-    /// The caller owns the node by its death, and gives it up.
+    /// The caller owns the node, or its part of it, by its death, and gives it up.
     unsafe fn unlink_dead(&mut self, node: NonNull<Node<E>>) {
         // SAFETY: as the caller says; a dead node's hooks are out of every open list, so its owner may chain them.
         unsafe {
             self.unlink(node);
-            node.cast::<Hook>().as_ref().chain(self.swept);
+            node.cast::<Hook>().as_ref().chain(self.swept); // whoever unlinks a dead node owns its chain
         }
         self.swept = node.as_ptr().cast();
     }
@@ -287,13 +267,13 @@ impl<E: Entry> Holder<'_, E> {
         n
     }
 
-    /// After the unlock: what was swept is told of and retired, and so is an old array.
+    /// After the unlock: what was swept is given up, and an old array retired.
     fn dispose(&mut self) {
         while let Some(hook) = NonNull::new(self.swept) {
             // SAFETY: chained by us, each by a pointer to its whole node, and ours.
             unsafe {
                 self.swept = hook.as_ref().chained();
-                Node::depart(hook.cast::<Node<E>>(), Cause::Died, self.told.as_ref(), self.guard, self.later);
+                Node::leave(hook.cast::<Node<E>>(), self.guard);
             }
         }
         if let Some(old) = NonNull::new(std::mem::replace(&mut self.old, null_mut())) {

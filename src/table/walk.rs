@@ -29,7 +29,6 @@
 use super::array::Array;
 use super::node::{Entry, Node};
 use super::{Core, Table};
-use crate::death::hook::Later;
 use crate::reclaim::Guard;
 use crate::sync::Ordering;
 use std::ptr::NonNull;
@@ -56,7 +55,6 @@ impl<E: Entry> Table<E> {
         guard: &'g Guard,
         place: &mut Place,
         out: &mut Vec<R>,
-        later: &mut Later,
         mut resolve: impl FnMut(&'g Node<E>) -> Option<R>,
     ) {
         let Some(core) = self.core() else {
@@ -66,7 +64,7 @@ impl<E: Entry> Table<E> {
         let mut nodes: Vec<&'g Node<E>> = Vec::new();
         let before = out.len();
         while out.len() == before && !place.is_end() {
-            let mut behind = core.gather(guard, *place, &mut nodes, later);
+            let mut behind = core.gather(guard, *place, &mut nodes);
             let mut rest = &nodes[..];
             while let Some(first) = rest.first() {
                 let n = rest.partition_point(|node| node.position == first.position);
@@ -77,7 +75,7 @@ impl<E: Entry> Table<E> {
                 if doubtful && rest[..n].iter().any(|node| node.mark.was_taken()) {
                     out.truncate(start);
                     *place = Place(u64::from(first.position));
-                    behind = core.gather(guard, *place, &mut nodes, later);
+                    behind = core.gather(guard, *place, &mut nodes);
                     rest = &nodes[..];
                     continue;
                 }
@@ -90,7 +88,7 @@ impl<E: Entry> Table<E> {
 
 impl<E: Entry> Core<E> {
     /// The nodes of the first home bucket, from `from` on, that has any; sorted by position. Returns the place behind it.
-    fn gather<'g>(&'g self, guard: &'g Guard, from: Place, nodes: &mut Vec<&'g Node<E>>, later: &mut Later) -> Place {
+    fn gather<'g>(&'g self, guard: &'g Guard, from: Place, nodes: &mut Vec<&'g Node<E>>) -> Place {
         nodes.clear();
         let mut at = from.0;
         while at < END {
@@ -98,7 +96,7 @@ impl<E: Entry> Core<E> {
             let shard = &self.shards()[index];
             let next_shard = (index as u64 + 1) << (u32::BITS - self.shard_bits());
             if at == (index as u64) << (u32::BITS - self.shard_bits()) && shard.has_posted() {
-                shard.sweep(self, guard, later);
+                shard.sweep(self, guard);
             }
             // Acquire: pairs with the Release in `Holder::set_array`.
             let Some(array) = NonNull::new(shard.array.load(Ordering::Acquire)) else {

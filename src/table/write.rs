@@ -127,7 +127,7 @@ impl<E: Entry> Table<E> {
         let Some(core) = self.core() else { return };
         for shard in core.shards() {
             let detached = {
-                let mut holder = shard.lock(core, guard, later);
+                let mut holder = shard.lock(core, guard);
                 let detached = holder.array();
                 if detached.is_some() {
                     holder.set_array(std::ptr::null_mut());
@@ -162,10 +162,10 @@ impl<E: Entry, R> Survey<'_, E, R> {
     /// Puts `node` in, if the key is still absent; else gives it back: survey again.
     ///
     /// The caller holds the node's objects alive, and found no hit.
-    pub fn insert(&self, node: Fresh<E>, guard: &Guard, later: &mut Later) -> Result<(), Fresh<E>> {
+    pub fn insert(&self, node: Fresh<E>, guard: &Guard) -> Result<(), Fresh<E>> {
         debug_assert!(self.hit.is_none());
         let shard = self.shard();
-        let mut holder = shard.lock(self.core, guard, later);
+        let mut holder = shard.lock(self.core, guard);
         if shard.version() != self.version && holder.has_unseen(self.hash, &self.seen) {
             return Err(node);
         }
@@ -199,7 +199,7 @@ impl<E: Entry, R> Survey<'_, E, R> {
         let Some((old, _)) = &self.hit else { return Err(node) };
         let (old, shard) = (*old, self.shard());
         {
-            let mut holder = shard.lock(self.core, guard, later);
+            let mut holder = shard.lock(self.core, guard);
             // SAFETY: the survey's guard keeps the node.
             if !holder.holds(old) || !unsafe { old.as_ref() }.mark.claim(Cause::Replaced) {
                 return Err(node);
@@ -241,7 +241,7 @@ impl<E: Entry> Core<E> {
         unsafe {
             let shard = self.shard_at(node.as_ref().position);
             {
-                let mut holder = shard.lock(self, guard, later);
+                let mut holder = shard.lock(self, guard);
                 if !holder.holds(node) || !node.as_ref().mark.claim(Cause::Removed) {
                     return false;
                 }
