@@ -33,3 +33,10 @@ pub type WeakValueMap<K, V, S = RandomState> = generic::WeakValueMap<K, Arc<V>, 
 pub mod __private {
     pub use crate::ptr::Coerce;
 }
+
+/// What lies below the faces, for the models in loom-tests.
+#[cfg(weakly_loom)]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::reclaim::retire_weak;
+}

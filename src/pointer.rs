@@ -3,7 +3,7 @@
 //! One table serves every pointer kind: what it needs of a pointer is the sealed [`Hold`], and what users see is [`Pointer`].
 
 use crate::block::head::Head;
-use crate::block::layout::{header, release_weak};
+use crate::block::layout::{header, release_weak, size_of_value};
 use crate::death::hook::Hook;
 use crate::ptr::{Arc, Weak};
 use crate::reclaim::{Guard, Snapshot};
@@ -126,8 +126,8 @@ impl<T: ?Sized> Hold for Arc<T> {
 
     #[inline]
     fn bytes(held: &Held<T>) -> usize {
-        // SAFETY: our count keeps the block; only the type or the metadata is looked at.
-        size_of_val::<T>(unsafe { held.0.as_ref() })
+        // SAFETY: the count is ours.
+        unsafe { size_of_value(held.0) }
     }
 }
 

@@ -204,8 +204,9 @@ impl<K> Removals<K> {
         let mailbox = Arc::new(Mailbox { notices: ArrayQueue::new(Self::CAPACITY), dropped: AtomicU64::new(0) });
         let fill = Arc::clone(&mailbox);
         let listener: Listener<K> = Arc::new(move |key: &K, cause| {
-            if fill.notices.push((key.clone(), cause)).is_err() {
-                // Relaxed: a figure.
+            let refused = contain(|| key.clone()).map(|key| fill.notices.push((key, cause)).err());
+            if !matches!(refused, Some(None)) {
+                // Relaxed: a figure. Before what was refused is dropped, for that is user code.
                 fill.dropped.fetch_add(1, Ordering::Relaxed);
             }
         });
@@ -245,7 +246,7 @@ impl<K> Removals<K> {
         TryIter { removals: self }
     }
 
-    /// How many notices found the queue full, so far.
+    /// How many notices found the queue full, so far, or could not be copied because the key's `Clone` panicked.
     ///
     /// # Examples
     ///

@@ -360,11 +360,12 @@ impl<T> AtomicArc<T> {
             return Ok(arc);
         }
         let mine = f()?;
-        match self.compare_exchange(None, mine.clone()) {
-            Ok(_) => Ok(mine),
-            // It was not empty, so this is the winner's.
-            Err(lost) => Ok(lost.current.unwrap_or(mine)),
+        let outcome = self.compare_exchange(None, mine.clone());
+        if let Err(CompareExchangeError { current: Some(winner), new }) = outcome {
+            drop((new, mine)); // user code: before the winner is on its way out, which would leak it in a panic
+            return Ok(winner);
         }
+        Ok(mine)
     }
 
     /// The `Arc` in the slot, in place.

@@ -399,7 +399,11 @@ impl<T> AtomicWeak<T> {
             winner = seen.upgrade();
             winner.is_none().then(|| Arc::downgrade(&mine))
         });
-        Ok(winner.unwrap_or(mine))
+        if let Some(winner) = winner {
+            drop(mine); // user code: before the winner is on its way out, which would leak it in a panic
+            return Ok(winner);
+        }
+        Ok(mine)
     }
 
     /// What is in the slot.

@@ -2,6 +2,7 @@
 
 use super::Header;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::cell::UnsafeCell;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
@@ -74,6 +75,16 @@ pub fn with_address<T: ?Sized>(like: *const T, address: NonNull<u8>) -> NonNull<
         (&raw mut fat).cast::<*const u8>().write(address.as_ptr());
         NonNull::new_unchecked(fat.cast_mut())
     }
+}
+
+/// The size of a value that may be gone, or under its destructor's `&mut` just now: there must be no `&T` then.
+///
+/// # Safety
+/// The caller holds a count of the block, so that its memory is there.
+pub unsafe fn size_of_value<T: ?Sized>(value: NonNull<T>) -> usize {
+    // SAFETY: the size comes from the type or the pointer's metadata alone; a reference to a cell claims nothing of what is
+    // in it.
+    size_of_val(unsafe { &*(value.as_ptr() as *const UnsafeCell<T>) })
 }
 
 /// Frees a block's memory; its value is gone, or never came.

@@ -142,8 +142,9 @@ impl State {
     /// The only owner takes the value out: a death without a destructor.
     #[must_use]
     pub fn take(&self) -> bool {
-        // Acquire: pairs with the Release of owners that have gone. Relaxed on failure: nothing is read.
-        self.0.compare_exchange(1, DEAD, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        // Acquire: pairs with the Release of owners that have gone. Release: pairs with the Acquire of `upgrade` and
+        // `is_alive`: whoever finds it dead sees what its last owner did before. Relaxed on failure: nothing is read.
+        self.0.compare_exchange(1, DEAD, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     /// Exactly one owner, the caller.

@@ -2,8 +2,8 @@
 //!
 //! Nothing runs after `main` on its own but finalizers, and they do so by one C `atexit` handler, which the first
 //! [`finalize`](crate::finalize) installs. The explicit form is the better one: hold a [`guard`] in `main`, or call
-//! [`run_finalizers`] where the program knows that it is done. Then finalizers run while thread-locals, the standard
-//! streams and whatever `main` still owns are there; the handler is for what that missed.
+//! [`run_finalizers`] where the program knows that it is done. Then finalizers run while thread-locals, and whatever `main`
+//! still owns, are there, and the report can be read; the handler is for what that missed.
 //!
 //! | the process ends by | with a guard in `main` | the handler alone |
 //! |---|---|---|
@@ -11,14 +11,14 @@
 //! | a panic in `main` that unwinds | run | run |
 //! | [`std::process::exit`], on any thread, on Unix | the handler runs them | run |
 //! | [`std::process::exit`] on Windows, where it skips C handlers | not run: call [`run_finalizers`] before it | not run |
-//! | `abort`, `panic = "abort"`, `_exit`, a fatal signal | not run | not run |
+//! | `abort`, and so a panic under `panic = "abort"`; `_exit`; a fatal signal | not run | not run |
 //! | anything, on a target without a C runtime | run, if `main` returns | not run |
 //!
 //! Newest first, one after the other, on the thread that exits. Each is contained: if it panics, that is reported (see
 //! [`set_panic_hook`]) and the next one runs. Those that a running finalizer registers on this thread run next; those that
 //! other threads register meanwhile wait for the next run. A finalizer that another thread has taken and is running is
-//! waited for, so that the order holds, but five seconds in all at most; what is not through by then is counted in the
-//! report and left to its thread.
+//! waited for, so that the order holds, but five seconds in all at most in each run; what is not through by then is counted
+//! in the report and left to its thread.
 //!
 //! Once the handler is through, no finalizer starts any more (as in CPython): a later death, or call, on a thread that
 //! still runs drops the function uncalled. After an explicit run the world goes on: finalizers can be registered, run at
@@ -30,39 +30,41 @@
 //!
 //! In the handler other threads still run, and thread-locals with a destructor are gone: a finalizer must not rely on
 //! them. It must not call `std::process::exit` either, which aborts when it is called again within itself.
-//!
-//! # Parties and states
-//!
-//! Exits: explicit runs on any threads, and the handler's, after which the registry is closed. Claimers on other threads.
-//! Registrars on any thread.
-//!
-//! # Steps
-//!
-//! Draw a mark; collect the numbers below it, oldest first, as a stack. Take the newest; look it up; claim it and run it,
-//! or, if another thread is running it, wait. Then push what this thread has registered since the mark (those numbers are
-//! higher than all others, so the stack stays sorted), and raise the mark. Until the stack is empty.
-//!
-//! # Races and who wins
-//!
-//! *exit / death, call, another exit*: the claim ([`handle`](super::handle)). Two exits at once run each finalizer once
-//! between them, still newest first, for each waits in place for what the other is running. *exit / itself*: a finalizer
-//! of this very thread that is running further down its stack (it called `process::exit` or [`run_finalizers`]) is passed
-//! over, not waited for. *exit / register on another thread*: what has returned when the mark is drawn belongs to the run,
-//! what comes later to the next one; so threads that register without end can't hold an exit up.
-//!
-//! # Orderings
-//!
-//! A claimer's `ENDED` against the wait; see [`handle`](super::handle).
-//!
-//! # What callers must not do
-//!
-//! In the handler: use a thread-local with a destructor; wait without a bound; free what another thread may use (memory is
-//! left to the epoch, and ripe destructors to the operating system); touch the registry in a forked child, where another
-//! thread of the parent may have held its locks. Pinning there is sound: without its thread-local, `crossbeam-epoch` pins
-//! by a participant of the moment, and `parking_lot`, which parks under `dashmap`'s locks, by thread data on the stack.
+
+// The protocol of a run.
+//
+// # Parties and states
+//
+// Exits: explicit runs on any threads, and the handler's, after which the registry is closed. Claimers on other threads.
+// Registrars on any thread.
+//
+// # Steps
+//
+// Draw a mark; collect the numbers below it, oldest first, as a stack. Take the newest; look it up; claim it and run it,
+// or, if another thread is running it, wait. Then push what this thread has registered since the mark (those numbers are
+// higher than all others, so the stack stays sorted), and raise the mark. Until the stack is empty.
+//
+// # Races and who wins
+//
+// *exit / death, call, another exit*: the claim (`handle`). Two exits at once run each finalizer once between them, still
+// newest first, for each waits in place for what the other is running. *exit / itself*: a finalizer of this very thread
+// that is running further down its stack (it called `process::exit` or `run_finalizers`) is passed over, not waited for.
+// *exit / register on another thread*: what has returned when the mark is drawn belongs to the run, what comes later to
+// the next one; so threads that register without end can't hold an exit up.
+//
+// # Orderings
+//
+// A claimer's `ENDED` against the wait; see `handle`.
+//
+// # What callers must not do
+//
+// In the handler: use a thread-local with a destructor; wait without a bound; free what another thread may use (memory is
+// left to the epoch, and ripe destructors to the operating system); touch the registry in a forked child, where another
+// thread of the parent may have held its locks. Pinning there is sound: without its thread-local, `crossbeam-epoch` pins
+// by a participant of the moment, and `parking_lot`, which parks under `dashmap`'s locks, by thread data on the stack.
 
 use super::handle::{Entry, Thread};
-use super::registry::{Registry, registry};
+use super::registry::{Registry, made, registry};
 use crate::death::call;
 use crate::reclaim::stop_ripe;
 use crate::sync::{EXIT_PATIENCE, wait};
@@ -255,7 +257,7 @@ pub(super) fn install() {
     #[cfg(all(any(unix, windows), not(miri)))]
     {
         extern "C" fn at_exit() {
-            last_run(registry());
+            last_run();
         }
         // SAFETY: the handler is an `extern "C"` function, there for the process's life, and nothing in it unwinds.
         // Should the runtime have no room for it, the explicit forms are left.
@@ -268,8 +270,8 @@ pub(super) fn install() {
     any(miri, weakly_loom, not(any(unix, windows))),
     expect(dead_code, reason = "only the exit handler calls it")
 )]
-fn last_run(registry: &'static Registry) {
-    if registry.is_open() {
+fn last_run() {
+    if let Some(registry) = made().filter(|registry| registry.is_open()) {
         stop_ripe();
         Run::start(registry).finish();
         registry.close();

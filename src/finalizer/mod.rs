@@ -5,8 +5,8 @@
 //! finalizer is in [`handle`], that of an exit in [`exit`].
 
 pub mod exit;
-mod handle;
-mod registry;
+pub mod handle;
+pub mod registry;
 
 pub use handle::{Detached, Finalizer, FinalizerInfo};
 

@@ -42,18 +42,40 @@ pub struct Registry {
 }
 
 #[cfg(not(weakly_loom))]
-static REGISTRY: std::sync::LazyLock<Registry> = std::sync::LazyLock::new(|| {
-    exit::install();
-    Registry::new()
-});
+static REGISTRY: std::sync::OnceLock<Registry> = std::sync::OnceLock::new();
 #[cfg(weakly_loom)]
 loom::lazy_static! {
     static ref REGISTRY: Registry = Registry::new();
 }
 
 /// The one registry. The first call, which is the first registration's at the latest, installs the exit handler.
+#[cfg(not(weakly_loom))]
+pub fn registry() -> &'static Registry {
+    REGISTRY.get_or_init(|| {
+        exit::install();
+        Registry::new()
+    })
+}
+
+/// The registry, unless it has not been made. Never waits for whoever is making it, which in a forked child is nobody.
+#[cfg(not(weakly_loom))]
+pub fn made() -> Option<&'static Registry> {
+    REGISTRY.get()
+}
+
+#[cfg(weakly_loom)]
 pub fn registry() -> &'static Registry {
     &REGISTRY
+}
+
+#[cfg(weakly_loom)]
+pub fn made() -> Option<&'static Registry> {
+    Some(&REGISTRY)
+}
+
+/// Which process this is, where one can be forked.
+fn process() -> u32 {
+    if cfg!(unix) { std::process::id() } else { 0 }
 }
 
 impl Registry {
@@ -61,7 +83,7 @@ impl Registry {
         Registry {
             entries: Sharded::new(),
             next: AtomicU64::new(0),
-            process: std::process::id(),
+            process: process(),
             closed: AtomicBool::new(false),
         }
     }
@@ -118,7 +140,7 @@ impl Registry {
 
     /// May an exit run anything: is this the process that registered, and has its own exit run not ended?
     pub fn is_open(&self) -> bool {
-        self.process == std::process::id() && !self.is_closed()
+        self.process == process() && !self.is_closed()
     }
 
     /// Has the process's own exit run ended?
@@ -157,8 +179,9 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes too many objects")]
     fn memory_follows_what_is_registered() {
-        const MANY: usize = if cfg!(miri) { 1_500 } else { 50_000 };
+        const MANY: usize = 50_000;
         let objects: Vec<_> = (0..MANY).map(Arc::new).collect();
         for object in &objects {
             finalize(object, || ());

@@ -37,6 +37,7 @@ use std::ptr::NonNull;
 /// drop(a);
 /// assert!(weak.upgrade().is_none());
 /// ```
+#[repr(transparent)]
 pub struct Arc<T: ?Sized> {
     value: NonNull<T>,
     _owns: PhantomData<T>,
@@ -369,9 +370,11 @@ impl<T: ?Sized> Arc<T> {
     #[inline]
     fn last(&mut self) {
         let header = self.header();
-        // No weak count but the owners' own, and the word still 0: nobody can upgrade and nobody has a hook, so the block is
-        // ours alone and needs no more steps between threads.
-        if !header.has_weak() && header.state.is_empty() && header.hooks.is_plain() {
+        // The word still 0, no weak count but the owners' own, and again the word still 0: nobody can upgrade and nobody has
+        // a hook, so the block is ours alone and needs no more steps between threads. The first look acquires the other
+        // owners' drops, so that the weak counts that they made show; the second sees whoever upgraded before its weak
+        // count went.
+        if header.state.is_empty() && !header.has_weak() && header.state.is_empty() && header.hooks.is_plain() {
             // SAFETY: the block is ours alone, without a hook and not deferred.
             unsafe { death::destroy_unshared(self.value) }
         } else if header.state.settle() {

@@ -28,8 +28,7 @@ use super::{Arc, Weak};
 use crate::block::layout::{header, release_weak};
 use crate::death::call::contain;
 use crate::death::hook::{Act, Hook, ObserverKind, Owner, Step};
-use crate::sync::{AtomicBool, AtomicUsize, Ordering, fence};
-use std::cell::UnsafeCell;
+use crate::sync::{AtomicBool, AtomicUsize, Ordering, Plain, fence};
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
@@ -44,7 +43,7 @@ struct Callback<T: ?Sized> {
     object: NonNull<T>,
     armed: AtomicBool,
     shares: AtomicUsize,
-    call: UnsafeCell<Option<Box<dyn FnOnce(&T) + Send>>>,
+    call: Plain<Option<Box<dyn FnOnce(&T) + Send>>>,
 }
 
 /// What a callback of a `T` does at the death.
@@ -85,7 +84,7 @@ impl<T: ?Sized> Callback<T> {
             return None;
         }
         // SAFETY: exactly one swap finds true, so this access is the only one.
-        unsafe { (*self.call.get()).take() }
+        unsafe { self.call.take() }
     }
 
     /// Gives one share up; the last one frees.
@@ -170,7 +169,7 @@ impl<T: ?Sized> Observer<T> {
             object,
             armed: AtomicBool::new(true),
             shares: AtomicUsize::new(2),
-            call: UnsafeCell::new(Some(call)),
+            call: Plain::new(Some(call)),
         });
         // SAFETY: a box is never null.
         let callback = unsafe { NonNull::new_unchecked(Box::into_raw(callback)) };

@@ -37,7 +37,7 @@ pub use guard::{Guard, pin};
 pub use ripe::{Ripe, run_ripe, stop_ripe};
 pub use snapshot::Snapshot;
 
-use crate::block::layout::release_weak;
+use crate::block::layout::{release_weak, size_of_value};
 use crate::death;
 use std::ptr::NonNull;
 
@@ -59,8 +59,8 @@ unsafe impl<T: ?Sized> Send for Carried<T> {}
 /// # Safety
 /// The caller holds the weak count, which it gives up.
 pub unsafe fn retire_weak<T: ?Sized>(guard: &Guard, value: NonNull<T>) {
-    // SAFETY: a weak count keeps the block.
-    let bytes = size_of_val::<T>(unsafe { value.as_ref() });
+    // SAFETY: as the caller says.
+    let bytes = unsafe { size_of_value(value) };
     let value = Carried(value);
     // SAFETY: giving a weak count back frees memory at most; the value is gone by then, and the memory is any thread's.
     unsafe { guard.retire(bytes, move || release_weak(value.get())) };
@@ -72,8 +72,8 @@ pub unsafe fn retire_weak<T: ?Sized>(guard: &Guard, value: NonNull<T>) {
 /// The value is dead and whole, of a type `Send + 'static`, and the caller hands on the owners' weak count.
 pub unsafe fn retire_value<T: ?Sized>(value: NonNull<T>) {
     let guard = pin();
-    // SAFETY: whole, and ours to look at.
-    let bytes = size_of_val::<T>(unsafe { value.as_ref() });
+    // SAFETY: as the caller says.
+    let bytes = unsafe { size_of_value(value) };
     let value = Carried(value);
     // SAFETY: the deferred function only pushes; no reader is left when the ripe destructor runs.
     unsafe {

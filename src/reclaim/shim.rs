@@ -1,8 +1,9 @@
 //! The epoch under loom: frees as early as it may, that is, when the last guard taken before the retirement goes.
 //!
-//! `clock` stands for crossbeam's fences: a pin that comes after a free must see what was unlinked before it, and loom must
-//! explore both orders of every pin, unpin and retirement. The book-keeping itself is in a std mutex, which is atomic with
-//! the loom operation before it.
+//! `retired` and `left` stand for crossbeam's fences, and no more than these order: a pin that comes after a retirement sees
+//! what was unlinked before it, and a free comes after all that was done under the guards it waited for. By them loom
+//! explores both orders of every pin and retirement. The book-keeping itself is in a std mutex, which is atomic with the
+//! loom operation before it.
 
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
@@ -22,16 +23,18 @@ struct SendFree(Free);
 unsafe impl Send for SendFree {}
 
 struct World {
-    clock: AtomicUsize,
+    retired: AtomicUsize,
+    left: AtomicUsize,
     book: Mutex<Book>,
 }
 
 loom::lazy_static! {
-    static ref WORLD: World = World { clock: AtomicUsize::new(0), book: Mutex::new(Book::default()) };
+    static ref WORLD: World =
+        World { retired: AtomicUsize::new(0), left: AtomicUsize::new(0), book: Mutex::new(Book::default()) };
 }
 
-loom::thread_local! {
-    static DEPTH: std::cell::Cell<usize> = std::cell::Cell::new(0);
+crate::sync::thread_local! {
+    static DEPTH: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// A pinned epoch.
@@ -43,8 +46,8 @@ pub struct Guard {
 /// Pins.
 pub fn pin() -> Guard {
     DEPTH.with(|d| d.set(d.get() + 1));
-    // Acquire: pairs with the AcqRel of `retire` and of `drop`.
-    WORLD.clock.fetch_add(1, Ordering::Acquire);
+    // Acquire: pairs with the Release of `defer_unchecked`.
+    WORLD.retired.fetch_add(1, Ordering::Acquire);
     let mut book = WORLD.book.lock().unwrap();
     book.next += 1;
     let id = book.next;
@@ -61,7 +64,8 @@ impl Guard {
     /// # Safety
     /// As crossbeam's.
     pub unsafe fn defer_unchecked<'a, R>(&self, free: impl FnOnce() -> R + 'a) {
-        WORLD.clock.fetch_add(1, Ordering::AcqRel);
+        // Release: pairs with the Acquire of every later `pin`.
+        WORLD.retired.fetch_add(1, Ordering::Release);
         let free: Box<dyn FnOnce() + 'a> = Box::new(move || drop(free()));
         // SAFETY: as the caller says.
         let free = unsafe { std::mem::transmute::<Box<dyn FnOnce() + 'a>, Free>(free) };
@@ -89,7 +93,8 @@ impl Guard {
     }
 
     fn leave(&self) {
-        WORLD.clock.fetch_add(1, Ordering::AcqRel);
+        // Release and Acquire: the last guard to go frees, after all that was done under the others.
+        WORLD.left.fetch_add(1, Ordering::AcqRel);
         DEPTH.with(|d| d.set(d.get() - 1));
         let mut due = Vec::new();
         {

@@ -1,8 +1,91 @@
 //! loom's model of the world, under the same names.
 
 use super::Waits;
+use std::fmt;
+use std::ops::Deref;
+use std::thread::panicking;
 
-pub use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+pub use loom::sync::atomic::{Ordering, fence};
+
+/// The life of an atomic or cell: none of its uses may come after its end or race it, and the end must come, once.
+///
+/// It ends when the memory of the block, node or array that it stands in is freed, so this is what makes loom report a
+/// use after free, a double free and a leak of any of them.
+#[derive(Debug)]
+struct Life {
+    ended: loom::cell::UnsafeCell<bool>,
+    _leak: loom::alloc::Track<()>,
+}
+
+// SAFETY: loom checks every access to the flag for races.
+unsafe impl Sync for Life {}
+
+impl Life {
+    #[track_caller]
+    fn new() -> Self {
+        Life { ended: loom::cell::UnsafeCell::new(false), _leak: loom::alloc::Track::new(()) }
+    }
+    #[track_caller]
+    fn check(&self) {
+        if panicking() {
+            return; // a model that has failed is unwound: it is the first failure that counts
+        }
+        // SAFETY: loom reports a race with the end.
+        self.ended.with(|ended| assert!(unsafe { !*ended }, "used after its memory was freed"));
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        if panicking() {
+            return;
+        }
+        // SAFETY: loom reports a race with a use.
+        let before = self.ended.with_mut(|ended| unsafe { ended.replace(true) });
+        assert!(!before, "its memory was freed twice");
+    }
+}
+
+/// loom's atomics, each with a [`Life`].
+macro_rules! atomic {
+    ($($name:ident $(<$t:ident>)? of $value:ty;)*) => {$(
+        pub struct $name $(<$t>)? {
+            inner: loom::sync::atomic::$name $(<$t>)?,
+            life: Life,
+        }
+
+        impl $(<$t>)? $name $(<$t>)? {
+            #[track_caller]
+            pub fn new(value: $value) -> Self {
+                $name { inner: loom::sync::atomic::$name::new(value), life: Life::new() }
+            }
+        }
+
+        impl $(<$t>)? Deref for $name $(<$t>)? {
+            type Target = loom::sync::atomic::$name $(<$t>)?;
+            #[track_caller]
+            fn deref(&self) -> &Self::Target {
+                self.life.check();
+                &self.inner
+            }
+        }
+
+        impl $(<$t>)? fmt::Debug for $name $(<$t>)? {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.inner.fmt(f)
+            }
+        }
+    )*};
+}
+
+atomic! {
+    AtomicBool of bool;
+    AtomicPtr<T> of *mut T;
+    AtomicU8 of u8;
+    AtomicU32 of u32;
+    AtomicU64 of u64;
+    AtomicUsize of usize;
+}
 
 /// loom's thread-locals, which know no `const` initializer.
 macro_rules! loom_thread_local {
@@ -58,25 +141,34 @@ impl Condvar {
     }
 }
 
-/// crossbeam's queue can't be modelled: a mutex round a deque keeps its meaning.
+/// crossbeam's queue can't be modelled: a mutex round a deque keeps its meaning. The length is an atomic beside it, so
+/// that who looks without popping may see an old one, as it may of the real queue.
 #[derive(Debug)]
-pub struct SegQueue<T>(loom::sync::Mutex<std::collections::VecDeque<T>>);
+pub struct SegQueue<T> {
+    items: loom::sync::Mutex<std::collections::VecDeque<T>>,
+    len: AtomicUsize,
+}
 
 impl<T> SegQueue<T> {
     pub fn new() -> Self {
-        SegQueue(loom::sync::Mutex::new(std::collections::VecDeque::new()))
+        SegQueue { items: loom::sync::Mutex::default(), len: AtomicUsize::new(0) }
     }
     pub fn push(&self, value: T) {
-        self.0.lock().unwrap().push_back(value);
+        let mut items = self.items.lock().unwrap();
+        items.push_back(value);
+        self.len.fetch_add(1, Ordering::AcqRel);
     }
     pub fn pop(&self) -> Option<T> {
-        self.0.lock().unwrap().pop_front()
+        let mut items = self.items.lock().unwrap();
+        let value = items.pop_front()?;
+        self.len.fetch_sub(1, Ordering::AcqRel);
+        Some(value)
     }
     pub fn is_empty(&self) -> bool {
-        self.0.lock().unwrap().is_empty()
+        self.len() == 0
     }
     pub fn len(&self) -> usize {
-        self.0.lock().unwrap().len()
+        self.len.load(Ordering::Acquire)
     }
 }
 
@@ -144,25 +236,47 @@ pub fn wait(_patience: &mut std::time::Duration, done: impl Fn() -> bool) -> boo
     true
 }
 
-/// A plain cell whose accesses loom checks for races.
+/// A plain cell whose accesses, its end among them, loom checks for races.
 #[derive(Debug)]
-pub struct Plain<T>(loom::cell::UnsafeCell<T>);
+pub struct Plain<T> {
+    inner: loom::cell::UnsafeCell<T>,
+    life: Life,
+}
+
+impl<T> Plain<T> {
+    #[track_caller]
+    pub fn new(value: T) -> Self {
+        Plain { inner: loom::cell::UnsafeCell::new(value), life: Life::new() }
+    }
+}
 
 impl<T: Copy> Plain<T> {
-    pub fn new(value: T) -> Self {
-        Plain(loom::cell::UnsafeCell::new(value))
-    }
     /// # Safety
     /// As the real one; loom checks it.
+    #[track_caller]
     pub unsafe fn get(&self) -> T {
+        self.life.check();
         // SAFETY: as the caller says; loom reports a race.
-        self.0.with(|p| unsafe { *p })
+        self.inner.with(|p| unsafe { *p })
     }
     /// # Safety
     /// As the real one; loom checks it.
+    #[track_caller]
     pub unsafe fn set(&self, value: T) {
+        self.life.check();
         // SAFETY: as the caller says; loom reports a race.
-        self.0.with_mut(|p| unsafe { *p = value });
+        self.inner.with_mut(|p| unsafe { *p = value });
+    }
+}
+
+impl<T> Plain<Option<T>> {
+    /// # Safety
+    /// As the real one; loom checks it.
+    #[track_caller]
+    pub unsafe fn take(&self) -> Option<T> {
+        self.life.check();
+        // SAFETY: as the caller says; loom reports a race.
+        self.inner.with_mut(|p| unsafe { (*p).take() })
     }
 }
 

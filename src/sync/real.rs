@@ -90,12 +90,14 @@ pub fn wait(patience: &mut std::time::Duration, done: impl Fn() -> bool) -> bool
 #[repr(transparent)]
 pub struct Plain<T>(std::cell::UnsafeCell<T>);
 
-impl<T: Copy> Plain<T> {
+impl<T> Plain<T> {
     /// A cell that holds `value`.
     pub const fn new(value: T) -> Self {
         Plain(std::cell::UnsafeCell::new(value))
     }
+}
 
+impl<T: Copy> Plain<T> {
     /// Reads the cell.
     ///
     /// # Safety
@@ -114,6 +116,18 @@ impl<T: Copy> Plain<T> {
     pub unsafe fn set(&self, value: T) {
         // SAFETY: no access is concurrent, says the caller.
         unsafe { *self.0.get() = value }
+    }
+}
+
+impl<T> Plain<Option<T>> {
+    /// Takes what is in the cell, if anything.
+    ///
+    /// # Safety
+    /// No other thread reads or writes it meanwhile.
+    #[inline]
+    pub unsafe fn take(&self) -> Option<T> {
+        // SAFETY: no access is concurrent, says the caller.
+        unsafe { (*self.0.get()).take() }
     }
 }
 

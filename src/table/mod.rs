@@ -279,7 +279,8 @@ unsafe impl<E: Entry + Send + Sync> Sync for Table<E> {}
 impl<E: Entry> Drop for Table<E> {
     /// Claims and unlinks every node, then retires the core: a death elsewhere may be in it.
     fn drop(&mut self) {
-        let Some(core) = NonNull::new(*self.core.get_mut()) else { return };
+        // Relaxed: `&mut self`, so nobody else is here.
+        let Some(core) = NonNull::new(self.core.load(Ordering::Relaxed)) else { return };
         let mut later = Later::new();
         let _listeners; // user code: dropped after the guard, before the debts
         let guard = pin();

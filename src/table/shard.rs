@@ -72,7 +72,7 @@ impl<E: Entry> Shard<E> {
             len: AtomicUsize::new(0),
             version: AtomicU64::new(0),
             books: Mutex::new(Books::default()),
-            left: [const { AtomicU64::new(0) }; 4],
+            left: std::array::from_fn(|_| AtomicU64::new(0)),
             posted: SegQueue::new(),
         }
     }

@@ -1,0 +1,253 @@
+//! What the tests share: a watchdog, seeds, hashers good and bad, counted values, waiting for the epoch, exact accounts.
+
+use std::fmt;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher, RandomState};
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc as StdArc, Barrier};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use weakly::WeakValueMap;
+
+/// `native` rounds or things; as many as Miri can do in bearable time under Miri.
+pub const fn sized(native: usize, miri: usize) -> usize {
+    if cfg!(miri) { miri } else { native }
+}
+
+/// Aborts the process with a message if a test hangs. Lives as long as the test's body.
+#[must_use]
+pub struct Watchdog(Option<(Sender<()>, JoinHandle<()>)>);
+
+/// A watchdog for the calling test.
+pub fn watchdog() -> Watchdog {
+    const LIMIT: Duration = Duration::from_secs(240);
+    if cfg!(miri) {
+        return Watchdog(None); // Miri reports a deadlock by itself, and is too slow for any limit
+    }
+    let (done, waiting) = channel();
+    let name = thread::current().name().unwrap_or("a test").to_string();
+    let dog = thread::spawn(move || {
+        if waiting.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+            // Past the harness, which would keep it for a report that never comes.
+            let _ = writeln!(std::io::stderr(), "watchdog: {name} hangs");
+            std::process::abort();
+        }
+    });
+    Watchdog(Some((done, dog)))
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        if let Some((done, dog)) = self.0.take() {
+            drop(done);
+            let _ = dog.join();
+        }
+    }
+}
+
+/// Runs `work` on `n` threads that start together; a panic in one is the test's.
+pub fn together(n: usize, work: impl Fn(usize) + Sync) {
+    let barrier = Barrier::new(n);
+    thread::scope(|scope| {
+        for i in 0..n {
+            let (barrier, work) = (&barrier, &work);
+            scope.spawn(move || {
+                barrier.wait();
+                work(i);
+            });
+        }
+    });
+}
+
+/// The seed of this run: from `WEAKLY_SEED`, or a fresh one. Printed, so that a failure can be run again.
+pub fn seed() -> u64 {
+    let given = std::env::var("WEAKLY_SEED").ok().map(|s| s.parse().expect("WEAKLY_SEED: a number"));
+    let seed = given.unwrap_or_else(|| RandomState::new().hash_one(0));
+    println!("WEAKLY_SEED={seed}");
+    seed
+}
+
+/// A small generator of numbers (splitmix64).
+pub struct Rng(u64);
+
+impl Rng {
+    /// The generator of one thread of a seeded run.
+    pub fn new(seed: u64, thread: usize) -> Self {
+        Rng(seed ^ (thread as u64 + 1).wrapping_mul(0xa076_1d64_78bd_642f))
+    }
+
+    /// Any number.
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `n`.
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+}
+
+/// A hash that spreads.
+pub type Good = BuildHasherDefault<DefaultHasher>;
+
+/// Every key at one place.
+pub type Constant = BuildHasherDefault<Always0>;
+
+/// Sixteen places.
+pub type FourBit = BuildHasherDefault<Low4>;
+
+/// The hasher behind [`Constant`].
+#[derive(Default)]
+pub struct Always0;
+
+impl Hasher for Always0 {
+    fn write(&mut self, _: &[u8]) {}
+    fn finish(&self) -> u64 {
+        0
+    }
+}
+
+/// The hasher behind [`FourBit`].
+#[derive(Default)]
+pub struct Low4(DefaultHasher);
+
+impl Hasher for Low4 {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.write(bytes);
+    }
+    fn finish(&self) -> u64 {
+        self.0.finish() % 16
+    }
+}
+
+/// How many of some kind were made and dropped.
+#[derive(Debug, Default)]
+pub struct Tally {
+    made: AtomicUsize,
+    dropped: AtomicUsize,
+}
+
+impl Tally {
+    /// A tally to share.
+    pub fn new() -> StdArc<Self> {
+        StdArc::default()
+    }
+
+    /// Made so far.
+    pub fn made(&self) -> usize {
+        self.made.load(SeqCst)
+    }
+
+    /// Dropped so far.
+    pub fn dropped(&self) -> usize {
+        self.dropped.load(SeqCst)
+    }
+
+    /// Made and not dropped.
+    pub fn left(&self) -> usize {
+        self.made() - self.dropped()
+    }
+}
+
+/// A number that is counted when it is made and when it is dropped: a key or a value.
+pub struct Counted {
+    /// The number.
+    pub id: u64,
+    tally: StdArc<Tally>,
+}
+
+impl Counted {
+    /// One more.
+    pub fn new(id: u64, tally: &StdArc<Tally>) -> Self {
+        tally.made.fetch_add(1, SeqCst);
+        Counted { id, tally: StdArc::clone(tally) }
+    }
+}
+
+impl Clone for Counted {
+    fn clone(&self) -> Self {
+        Counted::new(self.id, &self.tally)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.tally.dropped.fetch_add(1, SeqCst);
+    }
+}
+
+impl PartialEq for Counted {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Counted {}
+
+impl Hash for Counted {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+    }
+}
+
+impl fmt::Debug for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Counted({})", self.id)
+    }
+}
+
+/// Flushes until `done`: what a grace period holds back comes, for every guard of every test ends.
+pub fn flush_until(what: &str, done: impl Fn() -> bool) {
+    for _ in 0..sized(20_000_000, 20_000) {
+        if done() {
+            return;
+        }
+        weakly::pin().flush();
+        thread::yield_now();
+    }
+    panic!("never: {what}");
+}
+
+/// A panic that a test has planned, without a message on the terminal.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Planned;
+
+/// Panics as planned.
+pub fn planned() -> ! {
+    resume_unwind(Box::new(Planned))
+}
+
+/// Runs `f`; true if it panicked, which must then have been as planned.
+pub fn panics_as_planned(f: impl FnOnce()) -> bool {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(()) => false,
+        Err(panic) if panic.is::<Planned>() => true,
+        Err(panic) => resume_unwind(panic),
+    }
+}
+
+/// The message of a panic that `f` must end with.
+pub fn panic_message<R>(f: impl FnOnce() -> R) -> String {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(_) => panic!("it did not panic"),
+        Err(panic) => match panic.downcast::<String>() {
+            Ok(message) => *message,
+            Err(panic) => panic.downcast_ref::<&str>().expect("a message").to_string(),
+        },
+    }
+}
+
+/// A quiet map's books: every entry that ever came is there or left for one cause, and a walk finds what `len` says.
+pub fn assert_accounts<K: Clone, V: ?Sized, S>(map: &WeakValueMap<K, V, S>, inserted: usize) {
+    let stats = map.stats();
+    assert_eq!(stats.pending_removals, 0, "an idle map keeps no dead entry");
+    let left = stats.died + stats.removed + stats.replaced + stats.cleared;
+    assert_eq!(inserted as u64, map.len() as u64 + left, "inserted = len + left: {stats:?}");
+    assert_eq!(map.keys().count(), map.len(), "a walk finds what len says");
+    assert_eq!(map.is_empty(), map.len() == 0);
+}
