@@ -28,8 +28,20 @@ use crossbeam_epoch as epoch;
 /// ```
 pub struct Guard {
     epoch: epoch::Guard,
-    /// `flush` was called: run what is ripe once this guard is gone.
-    flushed: Cell<bool>,
+    /// Declared, and so dropped, after `epoch`: ripe destructors must run unpinned.
+    after: AfterFlush,
+}
+
+/// Was `flush` called? Then what is ripe runs when this goes.
+struct AfterFlush(Cell<bool>);
+
+impl Drop for AfterFlush {
+    #[inline]
+    fn drop(&mut self) {
+        if self.0.get() {
+            super::run_ripe();
+        }
+    }
 }
 
 /// Takes a [`Guard`].
@@ -46,7 +58,7 @@ pub struct Guard {
 /// ```
 #[inline]
 pub fn pin() -> Guard {
-    Guard { epoch: epoch::pin(), flushed: Cell::new(false) }
+    Guard { epoch: epoch::pin(), after: AfterFlush(Cell::new(false)) }
 }
 
 thread_local! {
@@ -87,7 +99,7 @@ impl Guard {
     pub fn flush(&self) {
         self.epoch.flush();
         HELD.with(|held| held.set((0, 0)));
-        self.flushed.set(true);
+        self.after.0.set(true);
     }
 
     /// Runs `free` once every guard taken before now is gone. `bytes` is what that holds back.
@@ -106,23 +118,6 @@ impl Guard {
             HELD.with(|h| h.set((things + 1, held + bytes)));
         }
     }
-}
-
-impl Drop for Guard {
-    #[inline]
-    fn drop(&mut self) {
-        if self.flushed.get() {
-            after_flush(self);
-        }
-    }
-}
-
-/// A flushing guard goes: what is ripe runs once no guard of this thread is left.
-#[cold]
-fn after_flush(guard: &mut Guard) {
-    // A fresh guard takes its place for the field's own drop, which then comes after the ripe destructors: they must run
-    // unpinned, so unpin here.
-    guard.epoch.repin_after(super::run_ripe);
 }
 
 impl fmt::Debug for Guard {

@@ -10,9 +10,11 @@ mod raw;
 mod traits;
 mod unsize;
 
+use std::hint::spin_loop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::SeqCst};
+use std::thread;
 
 /// A figure for native runs, and a small one for Miri.
 const fn sized(native: usize, miri: usize) -> usize {
@@ -52,6 +54,27 @@ impl Drop for Entry {
     fn drop(&mut self) {
         self.0.0.0.fetch_sub(1, SeqCst);
     }
+}
+
+/// Runs each party's moves on a thread of its own; all parties start each round together, spinning: a thread that had to be
+/// woken would come too late to race.
+fn race<M: Send>(parties: Vec<Vec<M>>, act: impl Fn(usize, M) + Sync) {
+    let (threads, arrived) = (parties.len(), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for moves in parties {
+            scope.spawn(|| {
+                for (round, next) in moves.into_iter().enumerate() {
+                    arrived.fetch_add(1, SeqCst);
+                    let mut turns = 0;
+                    while arrived.load(SeqCst) < (round + 1) * threads {
+                        turns += 1;
+                        if turns % 100 == 0 { thread::yield_now() } else { spin_loop() }
+                    }
+                    act(round, next);
+                }
+            });
+        }
+    });
 }
 
 /// Runs the function when dropped.

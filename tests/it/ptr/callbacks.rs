@@ -1,9 +1,9 @@
 //! `Arc::observe`: CPython's `weakref.ref(obj, callback)`.
 
-use super::{Ledger, OnDrop, broken, panics, sized};
+use super::{Entry, Ledger, OnDrop, broken, panics, race, sized};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Barrier, Mutex};
 use std::thread;
 use weakly::{Arc, Observer, ObserverKind, Weak};
 
@@ -262,30 +262,37 @@ fn cancelled_hooks_are_freed_however_many_came_and_went() {
 
 #[test]
 fn a_callback_runs_exactly_if_its_cancelling_says_it_did() {
-    for _ in 0..sized(3_000, 20) {
-        let ledger = Ledger::default();
-        let ran = std::sync::Arc::new(AtomicUsize::new(0));
-        let a = Arc::new(ledger.entry());
-        let observers: Vec<_> = (0..4)
-            .map(|_| {
-                let (ran, entry) = (ran.clone(), ledger.entry());
+    enum Side {
+        Drop(Arc<Entry>),
+        Cancel(Vec<Observer<Entry>>),
+    }
+    let (ledger, rounds) = (Ledger::default(), sized(10_000, 20));
+    let ended: Vec<_> = (0..rounds).map(|_| std::sync::Arc::new(AtomicUsize::new(0))).collect();
+    let (drops, cancels) = ended
+        .iter()
+        .map(|ended| {
+            let a = Arc::new(ledger.entry());
+            let watch = |_| {
+                let (ended, entry) = (ended.clone(), ledger.entry());
                 Arc::observe(&a, move |_| {
                     drop(entry);
-                    ran.fetch_add(1, SeqCst);
+                    ended.fetch_add(1, SeqCst);
                 })
-            })
-            .collect();
-        let start = Barrier::new(2);
-        let cancelled = thread::scope(|scope| {
-            scope.spawn(|| {
-                start.wait();
-                drop(a);
-            });
-            start.wait();
-            observers.into_iter().map(|observer| usize::from(observer.cancel())).sum::<usize>()
-        });
-        assert_eq!((cancelled + ran.load(SeqCst), ledger.live()), (4, 0));
-    }
+            };
+            let observers = (0..4).map(watch).collect();
+            (Side::Drop(a), Side::Cancel(observers))
+        })
+        .unzip();
+    race(vec![drops, cancels], |round, side| match side {
+        Side::Drop(a) => drop(a),
+        Side::Cancel(observers) => {
+            for observer in observers {
+                ended[round].fetch_add(usize::from(observer.cancel()), SeqCst);
+            }
+        }
+    });
+    assert!(ended.iter().all(|ended| ended.load(SeqCst) == 4));
+    assert_eq!(ledger.live(), 0);
 }
 
 #[test]

@@ -1,10 +1,8 @@
 //! What `std::sync::{Arc, Weak}` have too.
 
-use super::{Entry, Ledger, OnDrop, broken, panics, sized};
+use super::{Entry, Ledger, OnDrop, broken, panics, race, sized};
 use std::any::Any;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::thread;
 use weakly::{Arc, Weak, unsize};
 
 #[test]
@@ -151,49 +149,41 @@ fn only_the_sole_owner_can_take_the_value_out() {
 
 #[test]
 fn into_inner_gives_the_value_to_exactly_one_of_many_threads() {
-    let threads = sized(8, 4);
-    for _ in 0..sized(2_000, 8) {
+    for (threads, rounds) in [(2, sized(100_000, 20)), (4, sized(3_000, 20))] {
         let ledger = Ledger::default();
-        let start = Barrier::new(threads);
-        let winners = AtomicUsize::new(0);
-        let owners = vec![Arc::new(ledger.entry()); threads];
-        let weak = Arc::downgrade(&owners[0]);
-        thread::scope(|scope| {
-            for owner in owners {
-                scope.spawn(|| {
-                    start.wait();
-                    if let Some(value) = Arc::into_inner(owner) {
-                        winners.fetch_add(1, SeqCst);
-                        drop(value);
-                    }
-                });
+        let objects: Vec<_> = (0..rounds).map(|_| Arc::new(ledger.entry())).collect();
+        let weaks: Vec<_> = objects.iter().map(Arc::downgrade).collect();
+        let winners: Vec<_> = objects.iter().map(|_| AtomicUsize::new(0)).collect();
+        let mut parties = vec![objects.clone(); threads - 1];
+        parties.push(objects);
+        race(parties, |round, owner| {
+            if let Some(value) = Arc::into_inner(owner) {
+                winners[round].fetch_add(1, SeqCst);
+                drop(value);
             }
         });
-        assert_eq!((winners.into_inner(), ledger.live(), weak.is_alive()), (1, 0, false));
+        assert!(winners.into_iter().all(|won| won.into_inner() == 1));
+        assert!(weaks.iter().all(|weak| !weak.is_alive()));
+        assert_eq!((ledger.live(), ledger.clones()), (0, 0));
     }
 }
 
 #[test]
-fn the_value_dies_once_however_drops_and_upgrades_race() {
-    let threads = sized(4, 3);
-    for _ in 0..sized(2_000, 8) {
-        let ledger = Ledger::default();
-        let start = Barrier::new(threads);
-        let owners = vec![Arc::new(ledger.entry()); threads];
-        let weak = Arc::downgrade(&owners[0]);
-        thread::scope(|scope| {
-            for owner in owners {
-                scope.spawn(|| {
-                    start.wait();
-                    drop(owner);
-                    if let Some(again) = weak.upgrade() {
-                        assert!(again.0.live() > 0);
-                    }
-                });
+fn the_value_dies_once_however_a_drop_and_upgrades_race() {
+    let ledger = Ledger::default();
+    let objects: Vec<_> = (0..sized(5_000, 40)).map(|_| Arc::new(ledger.entry())).collect();
+    let weaks: Vec<_> = objects.iter().map(Arc::downgrade).collect();
+    let (upgrades, drops) = (vec![None; objects.len()], objects.into_iter().map(Some).collect());
+    race(vec![upgrades, drops], |round, owner| match owner {
+        Some(owner) => drop(owner),
+        None => {
+            while let Some(again) = weaks[round].upgrade() {
+                assert!(again.0.live() > 0);
             }
-        });
-        assert_eq!((ledger.live(), weak.strong_count(), weak.is_alive()), (0, 0, false));
-    }
+        }
+    });
+    assert!(weaks.iter().all(|weak| !weak.is_alive() && weak.strong_count() == 0));
+    assert_eq!((ledger.live(), ledger.clones()), (0, 0));
 }
 
 #[test]
@@ -243,6 +233,7 @@ fn uninitialised_objects_can_be_written_and_shared() {
     Arc::get_mut(&mut a).unwrap().write(7);
     // SAFETY: written.
     assert_eq!(*unsafe { a.assume_init() }, 7);
+    drop(Arc::new([u64::MAX; 4]));
     // SAFETY: all bits 0 are a number.
     assert_eq!(*unsafe { Arc::<[u64; 4]>::new_zeroed().assume_init() }, [0; 4]);
 
@@ -256,6 +247,7 @@ fn uninitialised_objects_can_be_written_and_shared() {
     assert_eq!((slice.len(), ledger.live()), (3, 3));
     drop(slice);
     assert_eq!(ledger.live(), 0);
+    drop(Arc::<[u16]>::from([u16::MAX; 5])); // leaves dirt for the allocator to hand out again
     // SAFETY: as above.
     assert_eq!(*unsafe { Arc::<[u16]>::new_zeroed_slice(5).assume_init() }, [0; 5]);
     assert!(Arc::<[u16]>::new_uninit_slice(0).is_empty());
