@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(weakly_loom, allow(missing_debug_implementations))] // of what is shown to the models alone
 
 mod sync;
 
@@ -38,5 +39,15 @@ pub mod __private {
 #[cfg(weakly_loom)]
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::reclaim::retire_weak;
+    pub use crate::block::head::Head;
+    pub use crate::death::hook::{Hook, Later};
+    pub use crate::pointer::{Held, Hold};
+    pub use crate::reclaim::{retire_weak, shim::is_pinned};
+    pub use crate::table::{
+        Hashed, Table,
+        node::{Entry, Fresh, Node},
+        probe::Look,
+        walk::Place,
+        write::Survey,
+    };
 }

@@ -122,14 +122,25 @@ fn execution<const N: usize>(scripts: &[String], first: [usize; N]) {
     assert_eq!(drops.map(|d| d.now()), [1, 1], "each destroyed once");
 }
 
-/// Explores one scenario.
-pub fn run(scenario: &str, bounds: Bounds) -> Outcome {
+/// A scenario's model.
+fn execution_of(scenario: &str) -> impl Fn() + Send + Sync + 'static {
     let (scripts, flags) = scenario.split_once('/').unwrap_or((scenario, ""));
     let scripts: Vec<String> = scripts.split('|').map(String::from).collect();
-    match flags {
-        "" => explore(bounds, move || execution(&scripts, [0])),
-        "t" => explore(bounds, move || execution(&scripts, [0, 1])),
-        "s" => explore(bounds, move || execution(&scripts, [0, 0])),
+    let flags = flags.to_string();
+    move || match &*flags {
+        "" => execution(&scripts, [0]),
+        "t" => execution(&scripts, [0, 1]),
+        "s" => execution(&scripts, [0, 0]),
         _ => panic!("no such flags: {flags}"),
     }
+}
+
+/// Explores one scenario.
+pub fn run(scenario: &str, bounds: Bounds) -> Outcome {
+    explore(bounds, execution_of(scenario))
+}
+
+/// A test of one scenario.
+pub fn model(scenario: &str) {
+    crate::model(scenario, execution_of(scenario));
 }

@@ -1,11 +1,14 @@
-//! The table: each model one race that the essays of `table/` name, over a `WeakValueMap` of one shard, two slots a bucket.
+//! The table: each model is one race that the essays of `table/`, `queue` and `death/hook` name, named after it. One shard, two
+//! slots a bucket, keys that are their own hashes.
 
 use loom::sync::Mutex;
 use loom::thread::spawn;
-use loom_tests::{Drops, Witness, model};
+use loom_tests::small::{Small, idle};
+use loom_tests::{Drops, Witness, model, table_scripts};
+use std::cell::Cell;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc as Shared;
-use weakly::{Arc, generic, pin};
+use weakly::{Arc, Cause, Removals, generic, internals};
 
 /// Keys are their own hashes.
 #[derive(Default)]
@@ -33,16 +36,18 @@ fn value() -> Arc<Witness> {
     Arc::new(Witness::new(&Drops::new()))
 }
 
-/// Nobody is inside: the map keeps `live` entries and no dead one, in no slot and in no queue.
-fn idle(map: &Map, live: usize) {
-    assert_eq!(map.len(), live, "len is exact when quiet");
-    let Some(core) = map.table().core() else { return };
-    for shard in core.shards() {
-        assert_eq!(shard.posted(), 0, "an idle map keeps no posted node");
-    }
-    let used: usize = core.shards().iter().map(|s| s.lock(core, &pin()).books().used).sum();
-    assert_eq!(used, live, "an idle map keeps no dead entry");
+/// Nobody is inside: the map keeps `live` entries and no dead one, and every entry that ever came is accounted for.
+fn quiet(map: &Map, live: usize, inserted: u64) {
+    idle(map.table(), live);
+    let stats = map.stats();
+    assert_eq!(stats.died + stats.removed + stats.replaced + stats.cleared + live as u64, inserted, "{stats:?}");
 }
+
+fn is(found: &Option<Arc<Witness>>, value: &Arc<Witness>) -> bool {
+    found.as_ref().is_some_and(|found| Arc::ptr_eq(found, value))
+}
+
+// Reading.
 
 #[test]
 fn read_replace_death() {
@@ -52,32 +57,16 @@ fn read_replace_death() {
         let writer = spawn({
             let (map, new) = (map.clone(), new.clone());
             move || {
-                let replaced = map.insert(1, &new);
-                assert!(replaced.is_some());
-                drop(replaced);
+                assert!(map.insert(1, &new).is_some());
                 drop(old);
             }
         });
-        assert!(map.get(&1).is_some(), "trap 5: a key that is always there is never missed");
+        let found = map.get(&1).expect("trap 5: a key that is always there is never missed");
+        found.read();
+        drop(found);
         writer.join().unwrap();
-        assert!(Arc::ptr_eq(&map.get(&1).unwrap(), &new));
-        idle(&map, 1);
-    });
-}
-
-#[test]
-fn insert_death() {
-    model("insert / death of the key's old value", || {
-        let (map, old, new) = (map(), value(), value());
-        map.insert(1, &old);
-        let dying = spawn(move || drop(old));
-        let replaced = map.insert(1, &new);
-        drop(replaced);
-        dying.join().unwrap();
-        assert!(Arc::ptr_eq(&map.get(&1).unwrap(), &new), "P4: the successor stays");
-        idle(&map, 1);
-        let stats = map.stats();
-        assert_eq!(stats.died + stats.replaced, 1);
+        assert!(is(&map.get(&1), &new));
+        quiet(&map, 1, 2);
     });
 }
 
@@ -105,7 +94,7 @@ fn taken_out(name: &str, look: fn(&Map) -> bool) {
         let always = writer.join().unwrap(); // then there was no time at which the key was absent
         assert!(found || !always, "trap 5: a key that is always there is never missed");
         taker.join().unwrap();
-        idle(&map, 1);
+        quiet(&map, 1, 2);
     });
 }
 
@@ -120,44 +109,407 @@ fn walk_replace_taken_out() {
 }
 
 #[test]
-fn subscribe_post_sweep() {
-    model("subscribe / post / sweep", || {
-        let (map, dead, other) = (map(), value(), value());
-        map.insert(1, &dead);
+fn get_remove_insert_again() {
+    model("get / remove / insert again", || {
+        let (map, old, new) = (map(), value(), value());
+        map.insert(1, &old);
         let writer = spawn({
-            let (map, other) = (map.clone(), other.clone());
+            let (map, new) = (map.clone(), new.clone());
             move || {
-                map.insert(2, &other);
+                drop(map.remove(&1));
+                drop(old);
+                assert!(map.insert(1, &new).is_none());
             }
         });
-        let removals = map.removals();
-        drop(dead);
+        if let Some(found) = map.get(&1) {
+            found.read();
+        }
         writer.join().unwrap();
-        assert_eq!(removals.try_next(), Some((1, generic::Cause::Died)), "told of what left after the subscription");
-        assert_eq!(removals.try_next(), None, "told once");
-        idle(&map, 1);
+        assert!(is(&map.get(&1), &new));
+        quiet(&map, 1, 2);
     });
 }
 
 #[test]
-fn post_then_read_the_notice() {
-    model("post / try_next", || {
-        let (map, dead, other) = (map(), value(), value());
-        map.insert(1, &dead);
-        let removals = map.removals();
+fn get_grow() {
+    model("get / grow", || {
+        let (map, values) = (map(), [value(), value(), value()]);
+        map.insert(0, &values[0]);
+        map.insert(1, &values[1]);
         let writer = spawn({
-            let (map, other) = (map.clone(), other.clone());
+            let (map, third) = (map.clone(), values[2].clone());
             move || {
-                map.insert(2, &other);
+                map.insert(2, &third); // the third finds two slots
             }
         });
-        drop(dead);
-        assert_eq!(removals.try_next(), Some((1, generic::Cause::Died)), "P1: when the last drop has returned, its notices can be read");
+        assert!(is(&map.get(&1), &values[1]), "a key that is always there is never missed");
         writer.join().unwrap();
-        idle(&map, 1);
+        assert!(map.capacity() > 2);
+        quiet(&map, 3, 3);
     });
 }
 
+#[test]
+fn get_shrink() {
+    model("get / shrink", || {
+        let (map, value) = (map(), value());
+        map.reserve(9);
+        map.insert(1, &value);
+        let writer = spawn({
+            let map = map.clone();
+            move || map.shrink_to_fit()
+        });
+        assert!(is(&map.get(&1), &value), "a key that is always there is never missed");
+        writer.join().unwrap();
+        quiet(&map, 1, 1);
+    });
+}
+
+#[test]
+fn get_grow_replace_death() {
+    model("get / grow, replace / death", || {
+        let (map, old, new) = (map(), value(), value());
+        map.insert(1, &old);
+        let writer = spawn({
+            let (map, new) = (map.clone(), new.clone());
+            move || {
+                map.reserve(2); // the reader has the old array, in which the key's entry will never be replaced
+                drop(map.insert(1, &new));
+                drop(old);
+            }
+        });
+        assert!(map.get(&1).is_some(), "trap 5, by way of the array");
+        writer.join().unwrap();
+        quiet(&map, 1, 2);
+    });
+}
+
+// Writing.
+
+#[test]
+fn insert_insert() {
+    model("insert / insert of one key", || {
+        let (map, mine, other) = (map(), value(), value());
+        let writer = spawn({
+            let map = map.clone();
+            move || {
+                let result = map.try_insert(1, &other);
+                (result, other)
+            }
+        });
+        let my_result = map.try_insert(1, &mine);
+        let (result, other) = writer.join().unwrap();
+        match (my_result, result) {
+            (Ok(()), Err(there)) => assert!(Arc::ptr_eq(&there, &mine)),
+            (Err(there), Ok(())) => assert!(Arc::ptr_eq(&there, &other)),
+            both => panic!("one winner, not {both:?}"),
+        }
+        quiet(&map, 1, 1);
+    });
+}
+
+#[test]
+fn replace_replace() {
+    model("replace / replace", || {
+        let (map, values) = (map(), [value(), value(), value()]);
+        map.insert(1, &values[0]);
+        let writer = spawn({
+            let (map, mine) = (map.clone(), values[1].clone());
+            move || map.insert(1, &mine)
+        });
+        let mine = map.insert(1, &values[2]);
+        let other = writer.join().unwrap();
+        let order = is(&mine, &values[0]) && is(&other, &values[2]) || is(&other, &values[0]) && is(&mine, &values[1]);
+        assert!(order, "each replaced what the other had put there, or the first");
+        quiet(&map, 1, 3);
+    });
+}
+
+#[test]
+fn insert_grow() {
+    model("insert / grow", || {
+        let (map, values) = (map(), [value(), value(), value(), value()]);
+        map.insert(0, &values[0]);
+        map.insert(1, &values[1]);
+        let writer = spawn({
+            let (map, third) = (map.clone(), values[2].clone());
+            move || {
+                map.insert(2, &third);
+            }
+        });
+        map.insert(3, &values[3]);
+        writer.join().unwrap();
+        for key in 0..4 {
+            assert!(is(&map.get(&key), &values[key as usize]), "no entry is lost");
+        }
+        quiet(&map, 4, 4);
+    });
+}
+
+#[test]
+fn first_insert_first_insert() {
+    model("the first insert / the first insert", || {
+        let (map, values) = (map(), [value(), value()]);
+        let writer = spawn({
+            let (map, mine) = (map.clone(), values[1].clone());
+            move || {
+                map.insert(1, &mine);
+            }
+        });
+        map.insert(2, &values[0]);
+        writer.join().unwrap();
+        quiet(&map, 2, 2);
+    });
+}
+
+// Deaths.
+
+#[test]
+fn insert_death_of_the_old_value() {
+    model("insert / death of the key's old value", || {
+        let (map, old, new) = (map(), value(), value());
+        map.insert(1, &old);
+        let dying = spawn(move || drop(old));
+        drop(map.insert(1, &new));
+        dying.join().unwrap();
+        assert!(is(&map.get(&1), &new), "P4: the successor stays");
+        quiet(&map, 1, 2);
+    });
+}
+
+#[test]
+fn insert_over_a_dead_entry_successor_dies() {
+    model("insert over a dead entry / the successor dies", || {
+        let (map, old, new) = (map(), value(), value());
+        map.insert(1, &old);
+        let dying = spawn(move || drop(old));
+        drop(map.insert(1, &new));
+        drop(new);
+        assert!(!map.contains_key(&1), "gone when gone");
+        dying.join().unwrap();
+        quiet(&map, 0, 2);
+    });
+}
+
+#[test]
+fn unlink_insert() {
+    model("unlink / insert into the freed slot", || {
+        let (map, dead, new) = (map(), value(), value());
+        map.insert(1, &dead);
+        let dying = spawn(move || drop(dead));
+        map.insert(2, &new);
+        assert!(is(&map.get(&2), &new));
+        dying.join().unwrap();
+        assert!(is(&map.get(&2), &new), "only the dead node was unlinked");
+        quiet(&map, 1, 2);
+    });
+}
+
+#[test]
+fn death_death() {
+    model("death / death", || {
+        let (map, one, two) = (map(), value(), value());
+        map.insert(1, &one);
+        map.insert(2, &two);
+        let dying = spawn(move || drop(one));
+        drop(two);
+        dying.join().unwrap();
+        quiet(&map, 0, 2);
+    });
+}
+
+#[test]
+fn post_unlock() {
+    model("post / unlock", || {
+        let (map, dead, other) = (map(), value(), value());
+        map.insert(1, &dead);
+        let dying = spawn(move || drop(dead)); // finds the lock taken, now and then
+        map.insert(2, &other);
+        dying.join().unwrap();
+        quiet(&map, 1, 2); // trap 6: an idle map keeps no dead entry
+    });
+}
+
+#[test]
+fn post_post_unlock() {
+    model("post / post / unlock", || {
+        let (map, dead, other) = (map(), [value(), value()], value());
+        map.insert(1, &dead[0]);
+        map.insert(2, &dead[1]);
+        let dying = dead.map(|dead| spawn(move || drop(dead)));
+        map.insert(3, &other);
+        for dying in dying {
+            dying.join().unwrap();
+        }
+        quiet(&map, 1, 3); // though a hold sweeps only a bounded batch
+    });
+}
+
+#[test]
+fn remove_walk_of_a_death() {
+    model("remove / the walk of a death", || {
+        let (one, other, value) = (map(), map(), value());
+        other.insert(1, &value);
+        one.insert(1, &value); // the newer hook: the death comes to it first
+        let dying = spawn(move || drop(value));
+        drop(other.remove(&1)); // retires a node that the death may be about to walk over
+        dying.join().unwrap();
+        quiet(&one, 0, 1);
+        quiet(&other, 0, 1);
+    });
+}
+
+#[test]
+fn clear_death() {
+    model("clear / death", || {
+        let (map, values) = (map(), [value(), value()]);
+        map.insert(1, &values[0]);
+        map.insert(2, &values[1]);
+        let [dead, stays] = values;
+        let dying = spawn(move || drop(dead));
+        map.clear();
+        dying.join().unwrap();
+        assert!(map.get(&2).is_none());
+        quiet(&map, 0, 2);
+        drop(stays);
+    });
+}
+
+#[test]
+fn clear_insert() {
+    model("clear / insert", || {
+        let (map, old, new) = (map(), value(), value());
+        map.insert(1, &old);
+        let writer = spawn({
+            let (map, new) = (map.clone(), new.clone());
+            move || {
+                map.insert(1, &new);
+            }
+        });
+        map.clear();
+        writer.join().unwrap();
+        let live = usize::from(map.contains_key(&1));
+        quiet(&map, live, 2);
+    });
+}
+
+#[test]
+fn map_drop_death() {
+    model("the map's drop / death elsewhere", || {
+        let (map, value) = (map(), value());
+        map.insert(1, &value);
+        let dying = spawn(move || drop(value));
+        drop(map);
+        dying.join().unwrap();
+    });
+}
+
+#[test]
+fn into_iter_death() {
+    model("into_iter / death elsewhere", || {
+        let (map, value) = (map(), value());
+        map.insert(1, &value);
+        let dying = spawn(move || drop(value));
+        let map = Shared::into_inner(map).expect("the only handle");
+        for (key, value) in map {
+            assert_eq!(key, 1);
+            value.read();
+        }
+        dying.join().unwrap();
+    });
+}
+
+// One node in two lists.
+
+#[test]
+fn two_lists_death_death() {
+    model("one node in two lists: death / death", || {
+        let (map, one, two) = (Small::<2>::new(), value(), value());
+        map.insert([&one, &two]);
+        let dying = spawn(move || drop(one));
+        drop(two);
+        dying.join().unwrap();
+        map.idle(0);
+    });
+}
+
+/// The node belongs to the first death, so the map's drop leaves it alone; the second death still finds its hook.
+#[test]
+fn two_lists_death_death_map_drop() {
+    model("one node in two lists: death / death / the map's drop", || {
+        let (map, one, two) = (Small::<2>::new(), value(), value());
+        map.insert([&one, &two]);
+        let first = spawn(move || drop(one));
+        let second = spawn(move || drop(two));
+        drop(map);
+        first.join().unwrap();
+        second.join().unwrap();
+    });
+}
+
+#[test]
+fn twice_in_one_list_death_map_drop() {
+    model("one node twice in one list: death / the map's drop", || {
+        let (map, value) = (Small::<2>::new(), value());
+        map.insert([&value, &value]);
+        let dying = spawn(move || drop(value));
+        drop(map);
+        dying.join().unwrap();
+    });
+}
+
+// Walking.
+
+#[test]
+fn walk_death_grow() {
+    model("walk / death / grow", || {
+        let (map, values, third) = (map(), [value(), value()], value());
+        map.insert(1, &values[0]);
+        map.insert(2, &values[1]);
+        let [dead, stays] = values;
+        let writer = spawn({
+            let (map, third) = (map.clone(), third.clone());
+            move || {
+                map.insert(3, &third);
+            }
+        });
+        let dying = spawn(move || drop(dead));
+        let seen = Cell::new([0; 4]);
+        map.for_each(|&key, value| {
+            value.read();
+            let mut now = seen.get();
+            now[key as usize] += 1;
+            seen.set(now);
+        });
+        let seen = seen.get();
+        assert_eq!(seen[2], 1, "a key that is there throughout is seen exactly once");
+        assert!(seen[1] <= 1 && seen[3] <= 1, "no key is seen twice");
+        writer.join().unwrap();
+        dying.join().unwrap();
+        quiet(&map, 2, 3);
+        drop(stays);
+    });
+}
+
+#[test]
+fn walk_replace_death() {
+    model("walk / replace / death", || {
+        let (map, old, new) = (map(), value(), value());
+        map.insert(1, &old);
+        let writer = spawn({
+            let (map, new) = (map.clone(), new.clone());
+            move || {
+                drop(map.insert(1, &new));
+                drop(old);
+            }
+        });
+        assert_eq!(map.keys().count(), 1, "a key that is there throughout is seen exactly once");
+        writer.join().unwrap();
+        quiet(&map, 1, 2);
+    });
+}
+
+/// A walk waits for nobody: not for a writer that has claimed a node and not yet unlinked it.
 #[test]
 fn walk_remove_in_a_group() {
     model("walk / remove, two keys of one hash", || {
@@ -171,26 +523,131 @@ fn walk_remove_in_a_group() {
         let seen = map.keys().filter(|&key| key == 2).count();
         assert_eq!(seen, 1, "a key that is there throughout is seen exactly once");
         writer.join().unwrap();
-        idle(&map, 1);
+        quiet(&map, 1, 2);
     });
 }
 
+#[test]
+fn walk_remove_insert_again() {
+    model("walk / remove, insert again", || {
+        let (map, other, values) = (map(), value(), [value(), value()]);
+        map.insert_hashed(0, 2, &other);
+        map.insert_hashed(0, 1, &values[0]);
+        let writer = spawn({
+            let (map, new) = (map.clone(), values[1].clone());
+            move || {
+                // It leaves the second slot, and comes again into the first.
+                drop(map.remove_hashed(0, &2));
+                drop(map.remove_hashed(0, &1));
+                map.insert_hashed(0, 1, &new);
+            }
+        });
+        assert!(map.values().filter(|v| !Arc::ptr_eq(v, &other)).count() <= 1, "no key is seen twice");
+        writer.join().unwrap();
+        quiet(&map, 1, 3);
+    });
+}
+
+// Notices.
+
+fn notices(removals: &Removals<u64>) -> Vec<(u64, Cause)> {
+    removals.try_iter().collect()
+}
+
+#[test]
+fn subscribe_post_sweep() {
+    model("subscribe / post / sweep", || {
+        let (map, dead, other) = (map(), value(), value());
+        map.insert(1, &dead);
+        let writer = spawn({
+            let (map, other) = (map.clone(), other.clone());
+            move || {
+                map.insert(2, &other); // may have the lock since before the subscription, and sweep after the death
+            }
+        });
+        let removals = map.removals();
+        drop(dead);
+        assert_eq!(notices(&removals), [(1, Cause::Died)], "P1: when the last drop has returned, its notice can be read");
+        writer.join().unwrap();
+        assert_eq!(notices(&removals), [], "told once");
+        quiet(&map, 1, 2);
+    });
+}
+
+#[test]
+fn try_next_death_map_drop() {
+    model("try_next / death / the map's drop", || {
+        let (map, value) = (map(), value());
+        map.insert(1, &value);
+        let removals = map.removals();
+        let dying = spawn(move || drop(value));
+        let dropping = spawn(move || drop(map));
+        let mut seen = notices(&removals);
+        dying.join().unwrap();
+        dropping.join().unwrap();
+        seen.extend(notices(&removals));
+        assert!(seen == [(1, Cause::Died)] || seen == [(1, Cause::Cleared)], "exactly once: {seen:?}");
+    });
+}
+
+#[test]
+fn unsubscribe_death_map_drop() {
+    model("unsubscribe / death / the map's drop", || {
+        let (map, value) = (map(), value());
+        map.insert(1, &value);
+        let removals = map.removals();
+        let dying = spawn(move || drop(value));
+        let dropping = spawn(move || drop(map));
+        drop(removals);
+        dying.join().unwrap();
+        dropping.join().unwrap();
+    });
+}
+
+#[test]
+fn notice_remove_death() {
+    model("notices: remove / death", || {
+        let (map, value) = (map(), value());
+        map.insert(1, &value);
+        let removals = map.removals();
+        let dying = spawn(move || drop(value));
+        drop(map.remove(&1));
+        dying.join().unwrap();
+        let seen = notices(&removals);
+        assert!(seen == [(1, Cause::Died)] || seen == [(1, Cause::Removed)], "exactly once: {seen:?}");
+        quiet(&map, 0, 1);
+    });
+}
+
+/// A part of a listener: its destructor is user code.
 struct Unpinned;
+
 impl Drop for Unpinned {
     fn drop(&mut self) {
-        assert!(!weakly::internals::is_pinned(), "a listener's destructor runs under no guard of the crate's");
+        assert!(!internals::is_pinned(), "a listener's destructor runs under no guard of the crate's");
     }
 }
 
 #[test]
 fn listener_dropped_death() {
-    model("a listener is dropped / death", || {
-        let unpinned = Unpinned;
-        let map = generic::WeakValueMap::<u64, Arc<Witness>>::builder().hasher(BuildHasherDefault::<Same>::new()).on_removal(move |_, _| _ = &unpinned).build();
-        let v = value();
-        map.insert(1, &v);
-        let dying = spawn(move || drop(v));
+    model("a map's drop with its listener / death", || {
+        let (value, part) = (value(), Unpinned);
+        let map = generic::WeakValueMap::<u64, Arc<Witness>>::builder()
+            .hasher(BuildHasherDefault::<Same>::new())
+            .on_removal(move |_, _| _ = &part)
+            .build();
+        map.insert(1, &value);
+        let dying = spawn(move || drop(value));
         drop(map);
         dying.join().unwrap();
     });
+}
+
+// All at once.
+
+#[test]
+fn scripts() {
+    for scenario in table_scripts::SCENARIOS {
+        table_scripts::model(scenario);
+    }
 }

@@ -461,3 +461,12 @@ impl<K: Eq, A: Pointer, S> WeakValueMap<K, A, S> {
         }
     }
 }
+
+#[cfg(weakly_loom)]
+impl<K, A: Pointer, S> WeakValueMap<K, A, S> {
+    /// The table itself, for the models.
+    #[doc(hidden)]
+    pub fn table(&self) -> &Table<ValueEntry<K, A>> {
+        &self.table
+    }
+}

@@ -27,6 +27,9 @@ macro_rules! const_fn {
 }
 pub(crate) use const_fn;
 
+/// A count that orders nothing, and is exact when quiet: `std`'s even under loom, where it would only make models larger.
+pub type Figure = std::sync::atomic::AtomicU64;
+
 /// Deaths that run inside one another before they queue (see `death::call`).
 pub const NESTED_DEATHS: usize = if cfg!(weakly_loom) { 2 } else { 16 };
 /// Retired things a thread may hold back before it hands them to the collector (promise P11).

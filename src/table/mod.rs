@@ -43,7 +43,7 @@ pub mod write;
 use crate::death::hook::{Act, Hook, Later, Owner, Step};
 use crate::queue::{Address, Cause, Listener, Listeners, Removals};
 use crate::reclaim::{Guard, pin};
-use crate::sync::{AtomicPtr, Ordering};
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 use array::TooLarge;
 use node::{Entry, Node};
 use shard::Shard;
@@ -78,6 +78,8 @@ impl Hashed {
 pub struct Core<E: Entry> {
     /// What the nodes' hooks point at. First, so that a hook's owner leads to the core.
     owners: [Owner; 2],
+    /// The map, and grace periods that deaths have asked for: the last one to go frees the core.
+    shares: AtomicUsize,
     shard_bits: u32,
     shards: Box<[Shard<E>]>,
     /// Who is told when an entry leaves.
@@ -102,18 +104,25 @@ unsafe fn take_out<E: Entry, const I: usize>(hook: NonNull<Hook>, guard: &Guard,
     // SAFETY: as the caller says. Whoever else owns the node retires it after the close, so the guard keeps it.
     unsafe {
         let node = Node::<E>::of_hook(hook, I);
-        // The hook was still linked at the close, so the map's drop, which unlinks it before it retires the core, comes
-        // after the guard was taken: the core is there.
+        // The hook was still linked at the close. Either the map's drop unlinks it before it retires the core, so that comes
+        // after the guard was taken; or another object's death has claimed the node, found our list closed, and keeps the
+        // core for us: see below. So the core is there.
         let core = node.as_ref().core().as_ref();
         let told = core.listeners.all();
         if node.as_ref().mark.claim(Cause::Died) {
             let shard = core.shard_at(node.as_ref().position);
             shard.entry_gone(Cause::Died);
-            Node::unregister(node, Some(I));
+            if !Node::unregister(node, Some(I)) {
+                // Another death has the node in its list, and is pinned. It may come to it when the map is gone, which has
+                // not waited for that one, and when this guard is gone, for which the map has waited.
+                Core::outlast(node.as_ref().core(), guard);
+            }
             if let Some(told) = told {
                 Node::share_with(node, told, later);
             }
             shard.bury(core, node, guard);
+        } else if let Some(told) = told {
+            later.owe(move || drop(told)); // the last of them, perhaps: a listener's destructor is user code
         }
     }
 }
@@ -124,6 +133,7 @@ impl<E: Entry> Core<E> {
         debug_assert!(shards.is_power_of_two());
         let core = Box::new(Core {
             owners: [Owner { act: Acts::<E>::FIRST }, Owner { act: Acts::<E>::SECOND }],
+            shares: AtomicUsize::new(1),
             shard_bits: shards.trailing_zeros(),
             shards: (0..shards).map(|_| Shard::new()).collect(),
             listeners,
@@ -134,6 +144,32 @@ impl<E: Entry> Core<E> {
         // SAFETY: just made.
         unsafe { core.as_ref() }.address.occupy(core.cast());
         core
+    }
+
+    /// The core stays until every guard that is out now is gone, whatever becomes of the map.
+    ///
+    /// # Safety
+    /// The caller keeps the core by other means just now.
+    unsafe fn outlast(core: NonNull<Self>, guard: &Guard) {
+        // SAFETY: the core is there, says the caller; the share is given up once. What it holds by then is any thread's to
+        // free, and no user's code.
+        unsafe {
+            core.as_ref().shares.fetch_add(1, Ordering::Relaxed); // Relaxed: the caller's own hold keeps it
+            guard.retire(size_of::<Self>(), move || Core::leave(core));
+        }
+    }
+
+    /// Gives one share up; the last one frees.
+    ///
+    /// # Safety
+    /// The caller holds a share, which it gives up, and nobody is left who came by it; the listeners have been taken.
+    unsafe fn leave(core: NonNull<Self>) {
+        // SAFETY: the share keeps it until the subtraction.
+        // Release, Acquire: every share's uses come before the free.
+        if unsafe { core.as_ref() }.shares.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // SAFETY: made by `new`, from a box, and no share is left.
+            drop(unsafe { Box::from_raw(core.as_ptr()) });
+        }
     }
 
     /// The shards.
@@ -290,7 +326,7 @@ impl<E: Entry> Drop for Table<E> {
         unsafe {
             _listeners = core.as_ref().listeners.take();
             core.as_ref().address.vacate();
-            guard.retire(size_of::<Core<E>>(), move || drop(Box::from_raw(core.as_ptr())));
+            guard.retire(size_of::<Core<E>>(), move || Core::leave(core));
         }
     }
 }

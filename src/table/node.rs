@@ -116,17 +116,6 @@ impl Mark {
         self.0.fetch_and(!(TWICE ^ DIED), Ordering::AcqRel) & STATE == DIED
     }
 
-    /// Nobody owns it yet.
-    pub fn is_live(&self) -> bool {
-        // Acquire: pairs with the Release of `claim`.
-        self.0.load(Ordering::Acquire) & STATE == LIVE
-    }
-
-    /// A writer took it out, so another node may hold its key.
-    pub fn was_taken(&self) -> bool {
-        !self.is_live() && !self.has_died()
-    }
-
     /// Where the node sits in the shard's array. Only under the shard's lock.
     pub fn place(&self) -> usize {
         // Relaxed: written under the same lock.
@@ -212,18 +201,17 @@ impl<E: Entry> Node<E> {
         }
     }
 
-    /// Unlinks the hooks, or sees their lists closed; `but` is the hook that the caller's own death is walking over.
+    /// Unlinks the hooks, or sees their lists closed; `but` is the hook that the caller's own death is walking over. False:
+    /// a list was closed, and its death, which is pinned, may yet come to the node.
     ///
     /// # Safety
     /// The caller owns the node and has not retired it.
-    pub unsafe fn unregister(this: NonNull<Self>, but: Option<usize>) {
+    pub unsafe fn unregister(this: NonNull<Self>, but: Option<usize>) -> bool {
         // SAFETY: the caller owns the node.
         let node = unsafe { this.as_ref() };
-        for i in (0..node.hooks.as_ref().len()).filter(|&i| Some(i) != but) {
-            // SAFETY: registered before publishing, unlinked by the owner alone. A closed list's death is pinned or will
-            // see the claim.
-            let _ = unsafe { Hook::unlink(node.entry.head(i), this.cast::<Hook>().add(i)) };
-        }
+        let hooks = (0..node.hooks.as_ref().len()).filter(|&i| Some(i) != but);
+        // SAFETY: registered before publishing, and unlinked by the owner alone.
+        hooks.fold(true, |all, i| unsafe { Hook::unlink(node.entry.head(i), this.cast::<Hook>().add(i)) && all })
     }
 
     /// A death tells `told`, later, and then gives up its part of the node.

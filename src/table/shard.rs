@@ -31,7 +31,7 @@ use super::node::{Entry, Node};
 use crate::death::hook::Hook;
 use crate::queue::Cause;
 use crate::reclaim::Guard;
-use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, SWEEP, SegQueue, fence};
+use crate::sync::{AtomicPtr, AtomicU64, Figure, Mutex, MutexGuard, Ordering, SWEEP, SegQueue, fence};
 use std::ptr::{NonNull, null_mut};
 
 /// What only the lock's holder knows.
@@ -50,11 +50,11 @@ pub struct Books {
 pub struct Shard<E: Entry> {
     /// What readers load.
     pub(super) array: AtomicPtr<Array<E>>,
-    len: AtomicUsize,
+    len: Figure,
     /// Counts what was published, so that a writer sees whether its look-up is still good.
     version: AtomicU64,
     books: Mutex<Books>,
-    left: [AtomicU64; 4],
+    left: [Figure; 4],
     posted: SegQueue<Posted<E>>,
 }
 
@@ -69,10 +69,10 @@ impl<E: Entry> Shard<E> {
     pub fn new() -> Self {
         Shard {
             array: AtomicPtr::new(null_mut()),
-            len: AtomicUsize::new(0),
+            len: Figure::new(0),
             version: AtomicU64::new(0),
             books: Mutex::new(Books::default()),
-            left: std::array::from_fn(|_| AtomicU64::new(0)),
+            left: [const { Figure::new(0) }; 4],
             posted: SegQueue::new(),
         }
     }
@@ -80,7 +80,7 @@ impl<E: Entry> Shard<E> {
     /// Live entries.
     pub fn len(&self) -> usize {
         // Relaxed: a figure; exact when quiet.
-        self.len.load(Ordering::Relaxed)
+        self.len.load(Ordering::Relaxed) as usize
     }
 
     /// How many entries left for this cause.

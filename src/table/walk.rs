@@ -8,15 +8,15 @@
 //!
 //! Load the shard's array; gather the nodes that are at home in the cursor's bucket and not before the cursor; sort them; give
 //! them out in groups of one position. A group is *resolved* as a whole: the caller makes what it wants of each node (an
-//! upgrade, say); if a writer took one of them out meanwhile, its key may have another node now, so the group is gathered
-//! again. Then the cursor moves behind it.
+//! upgrade, say); if one of them is in its slot no more, or the array not the shard's, a key may have another node now, so the
+//! group is gathered again. Then the cursor moves behind it.
 //!
 //! # Races and who wins
 //!
 //! *walk / resize*: the array is in the order of the positions at any size, so the cursor means the same in every one.
 //! *walk / replace*: see the group's rule; so a key that is there throughout is seen once. *walk / remove and insert again*:
-//! the cursor is past the position, or the group is gathered again; so no key is seen twice. *walk / death*: a dead node is
-//! no hit.
+//! the cursor is past the position, or the group is gathered again; so no key is seen twice. Each time again follows a
+//! finished write. *walk / death*: a dead node is no hit.
 //!
 //! # Orderings
 //!
@@ -27,7 +27,9 @@
 //! Keep nodes beyond the guard they were gathered under.
 
 use super::array::Array;
+use super::bucket::Bucket;
 use super::node::{Entry, Node};
+use super::shard::Shard;
 use super::{Core, Table};
 use crate::reclaim::Guard;
 use crate::sync::Ordering;
@@ -47,6 +49,37 @@ impl Place {
     }
 }
 
+/// A node, and where it was found.
+struct Found<'g, E: Entry> {
+    node: &'g Node<E>,
+    bucket: &'g Bucket<E>,
+    slot: usize,
+}
+
+impl<E: Entry> Found<'_, E> {
+    /// Is it still there?
+    fn is_there(&self) -> bool {
+        std::ptr::eq(self.bucket.slot(self.slot), self.node)
+    }
+}
+
+/// What was gathered: sorted by position.
+struct Group<'g, E: Entry> {
+    /// The shard, and the array of it.
+    from: Option<(&'g Shard<E>, NonNull<Array<E>>)>,
+    nodes: Vec<Found<'g, E>>,
+    /// The place behind the home bucket.
+    behind: Place,
+}
+
+impl<E: Entry> Group<'_, E> {
+    /// Is the array still the shard's?
+    fn is_current(&self) -> bool {
+        // Acquire: pairs with the Release in `Holder::set_array`.
+        self.from.is_some_and(|(shard, array)| shard.array.load(Ordering::Acquire) == array.as_ptr())
+    }
+}
+
 impl<E: Entry> Table<E> {
     /// One step: makes something of the entries of the first home bucket, from `place` on, that gives anything, and pushes it
     /// to `out`. Sweeps posted nodes as it goes, never waiting. `out` stays empty only at the end.
@@ -61,35 +94,37 @@ impl<E: Entry> Table<E> {
             *place = Place(END);
             return;
         };
-        let mut nodes: Vec<&'g Node<E>> = Vec::new();
+        let mut group = Group { from: None, nodes: Vec::new(), behind: *place };
         let before = out.len();
         while out.len() == before && !place.is_end() {
-            let mut behind = core.gather(guard, *place, &mut nodes);
-            let mut rest = &nodes[..];
-            while let Some(first) = rest.first() {
-                let n = rest.partition_point(|node| node.position == first.position);
+            core.gather(guard, *place, &mut group);
+            let mut done = 0;
+            while let Some(first) = group.nodes.get(done) {
+                let position = first.node.position;
+                let n = group.nodes[done..].partition_point(|found| found.node.position == position);
+                let same = &group.nodes[done..done + n];
                 let start = out.len();
-                out.extend(rest[..n].iter().filter_map(|node| resolve(node)));
+                out.extend(same.iter().filter_map(|found| resolve(found.node)));
                 // A lone node that gave something needs no second look: whatever happened since came after.
                 let doubtful = n > 1 || out.len() == start;
-                if doubtful && rest[..n].iter().any(|node| node.mark.was_taken()) {
+                if doubtful && !(same.iter().all(Found::is_there) && group.is_current()) {
                     out.truncate(start);
-                    *place = Place(u64::from(first.position));
-                    behind = core.gather(guard, *place, &mut nodes);
-                    rest = &nodes[..];
-                    continue;
+                    core.gather(guard, Place(u64::from(position)), &mut group);
+                    done = 0;
+                } else {
+                    done += n;
                 }
-                rest = &rest[n..];
             }
-            *place = behind;
+            *place = group.behind;
         }
     }
 }
 
 impl<E: Entry> Core<E> {
-    /// The nodes of the first home bucket, from `from` on, that has any; sorted by position. Returns the place behind it.
-    fn gather<'g>(&'g self, guard: &'g Guard, from: Place, nodes: &mut Vec<&'g Node<E>>) -> Place {
-        nodes.clear();
+    /// The nodes of the first home bucket, from `from` on, that has any.
+    fn gather<'g>(&'g self, guard: &'g Guard, from: Place, group: &mut Group<'g, E>) {
+        group.nodes.clear();
+        group.behind = Place(END);
         let mut at = from.0;
         while at < END {
             let index = self.shard_index(at as u32);
@@ -103,6 +138,7 @@ impl<E: Entry> Core<E> {
                 at = next_shard;
                 continue;
             };
+            group.from = Some((shard, array));
             while at < next_shard {
                 // SAFETY: the guard keeps an array that was the shard's after it was taken, and nodes in its slots.
                 unsafe {
@@ -116,21 +152,21 @@ impl<E: Entry> Core<E> {
                                 && array.as_ref().home(node.position) == home
                                 && u64::from(node.position) >= at
                             {
-                                nodes.push(node);
+                                group.nodes.push(Found { node, bucket, slot });
                             }
                         }
                         if word.overflow() == 0 {
                             break;
                         }
                     }
-                    if !nodes.is_empty() {
-                        nodes.sort_by_key(|node| node.position);
-                        return Place(behind);
+                    if !group.nodes.is_empty() {
+                        group.nodes.sort_by_key(|found| found.node.position);
+                        group.behind = Place(behind);
+                        return;
                     }
                     at = behind;
                 }
             }
         }
-        Place(END)
     }
 }

@@ -170,7 +170,7 @@ impl<E: Entry, R> Survey<'_, E, R> {
             return Err(node);
         }
         let tag = Array::<E>::tag(self.hash);
-        let over = self.dead.filter(|&dead| holder.holds(dead) && has_died(dead));
+        let over = self.dead.and_then(|dead| holder.holds(dead)).filter(|&dead| has_died(dead));
         if over.is_none() {
             holder.make_room();
         }
@@ -196,14 +196,13 @@ impl<E: Entry, R> Survey<'_, E, R> {
     ///
     /// The caller holds the objects of both nodes alive.
     pub fn replace(&self, node: Fresh<E>, guard: &Guard, later: &mut Later) -> Result<(), Fresh<E>> {
-        let Some((old, _)) = &self.hit else { return Err(node) };
-        let (old, shard) = (*old, self.shard());
-        {
+        let Some((seen, _)) = &self.hit else { return Err(node) };
+        let shard = self.shard();
+        let old = {
             let mut holder = shard.lock(self.core, guard);
             // SAFETY: the survey's guard keeps the node.
-            if !holder.holds(old) || !unsafe { old.as_ref() }.mark.claim(Cause::Replaced) {
-                return Err(node);
-            }
+            let claimed = holder.holds(*seen).filter(|old| unsafe { old.as_ref() }.mark.claim(Cause::Replaced));
+            let Some(old) = claimed else { return Err(node) };
             let node = node.into_raw();
             shard.entry_comes();
             // SAFETY: as in `insert`; the old node is ours.
@@ -213,7 +212,8 @@ impl<E: Entry, R> Survey<'_, E, R> {
                 put_over(array, old, node, Array::<E>::tag(self.hash));
             }
             holder.published();
-        }
+            old
+        };
         // SAFETY: claimed, and out of its slot.
         unsafe { self.core.dispose(old, Cause::Replaced, guard, later) };
         Ok(())
@@ -240,13 +240,13 @@ impl<E: Entry> Core<E> {
         // SAFETY: the guard keeps the node; once claimed it is ours.
         unsafe {
             let shard = self.shard_at(node.as_ref().position);
-            {
+            let node = {
                 let mut holder = shard.lock(self, guard);
-                if !holder.holds(node) || !node.as_ref().mark.claim(Cause::Removed) {
-                    return false;
-                }
+                let claimed = holder.holds(node).filter(|node| node.as_ref().mark.claim(Cause::Removed));
+                let Some(node) = claimed else { return false };
                 holder.unlink(node);
-            }
+                node
+            };
             self.dispose(node, Cause::Removed, guard, later);
         }
         true
@@ -278,13 +278,15 @@ impl<E: Entry> Core<E> {
 }
 
 impl<E: Entry> Holder<'_, E> {
-    /// Is the node in the shard's array now?
-    fn holds(&self, node: NonNull<Node<E>>) -> bool {
-        let Some(array) = self.array() else { return false };
+    /// The node, if it is in the shard's array now: by its slot's own pointer, for one that was made of a reference must
+    /// not free it.
+    fn holds(&self, node: NonNull<Node<E>>) -> Option<NonNull<Node<E>>> {
+        let array = self.array()?;
         // SAFETY: the caller's guard keeps the node, the lock the array.
         unsafe {
             let (bucket, slot) = Array::<E>::split(node.as_ref().mark.place());
-            bucket < array.as_ref().len() && Array::bucket(array, bucket).slot(slot) == node.as_ptr()
+            let there = (bucket < array.as_ref().len()).then(|| Array::bucket(array, bucket).slot(slot))?;
+            NonNull::new(there).filter(|&there| there == node)
         }
     }
 
