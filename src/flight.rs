@@ -34,7 +34,8 @@
 //!
 //! Hold a guard while they wait; look at a flight's key without the guard it was found under.
 
-use crate::sync::{AtomicBool, AtomicPtr, ByHash, Condvar, Mutex, Ordering, ThreadId, spin, this_thread, waits};
+use crate::sync::in_arc::{AtomicBool, AtomicPtr};
+use crate::sync::{ByHash, Condvar, Mutex, Ordering, ThreadId, spin, this_thread, waits};
 use std::fmt;
 use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;

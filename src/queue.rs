@@ -27,7 +27,8 @@
 
 use crate::death::call::contain;
 use crate::reclaim::{Guard, pin};
-use crate::sync::{AtomicBool, AtomicPtr, AtomicU64, Mutex, Ordering};
+use crate::sync::in_arc::{AtomicPtr, AtomicU64};
+use crate::sync::{AtomicBool, Mutex, Ordering};
 use crossbeam_queue::ArrayQueue;
 use std::fmt;
 use std::ptr::{NonNull, null_mut};

@@ -30,8 +30,6 @@ struct Ghosts {
     leaving: AtomicUsize,
     /// `Weak`s that nobody has begun to drop, and the weak counts of hooks and slots.
     weaks: AtomicUsize,
-    /// Upgrades and clones under way.
-    making: AtomicUsize,
     /// Upgrades and clones begun.
     made: AtomicUsize,
     /// Not yet, in `new_cyclic`.
@@ -54,7 +52,6 @@ impl Ghosts {
             live: AtomicUsize::new(0),
             leaving: AtomicUsize::new(0),
             weaks: AtomicUsize::new(0),
-            making: AtomicUsize::new(0),
             made: AtomicUsize::new(0),
             unborn: AtomicBool::new(true),
             gone: AtomicBool::new(false),
@@ -69,12 +66,10 @@ impl Ghosts {
     fn begin(&self) {
         self.handles.fetch_add(1, SeqCst);
         self.made.fetch_add(1, SeqCst);
-        self.making.fetch_add(1, SeqCst);
     }
 
     /// It is there, or never was.
     fn made(&self, made: bool) {
-        self.making.fetch_sub(1, SeqCst);
         if made {
             self.live.fetch_add(1, SeqCst);
         } else {
@@ -226,7 +221,7 @@ impl Actor {
             'u' => self.upgrade(),
             'g' if owner => self.get_mut(),
             't' if owner => self.try_unwrap(),
-            'i' if owner => self.into_inner(),
+            'i' if owner => self.take_inner(),
             'm' if owner => self.make_mut(),
             'w' if owner => self.downgrade(),
             'v' => self.clone_weak(),
@@ -295,7 +290,7 @@ impl Actor {
         }
     }
 
-    fn into_inner(&mut self) {
+    fn take_inner(&mut self) {
         let arc = self.arcs.pop().expect("an `Arc`");
         arc.read();
         self.ghosts.live.fetch_sub(1, SeqCst);

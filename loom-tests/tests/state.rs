@@ -2,7 +2,7 @@
 
 use loom::thread::spawn;
 use loom_tests::{Drops, Owners, Witness, model};
-use weakly::{Arc, Weak};
+use weakly::{Arc, Weak, pin};
 
 /// An upgrade that finds exactly 0 gives the pending dropper its count back; whoever is last destroys.
 #[test]
@@ -204,6 +204,31 @@ fn get_mut_or_get_mut() {
     });
 }
 
+/// Whoever looked whether it was alone puts the weak count back as it found it: with all that it had seen.
+#[test]
+fn get_mut_by_an_upgrade_or_last_drop() {
+    model("upgrade, weak drop, get_mut / last drop", || {
+        let (owners, arc) = Owners::one();
+        let weak = Arc::downgrade(&arc);
+        let other = spawn({
+            let owners = owners.clone();
+            move || {
+                let arc = owners.upgrade(&weak);
+                drop(weak);
+                if let Some(mut arc) = arc {
+                    if let Some(value) = Arc::get_mut(&mut arc) {
+                        value.write();
+                    }
+                    owners.drop(arc);
+                }
+            }
+        });
+        owners.drop(arc);
+        other.join().unwrap();
+        owners.all_gone();
+    });
+}
+
 /// Takes the value out and destroys it, or drops the owner.
 fn unwrap_or_drop(owners: &Owners, arc: Arc<Witness>) {
     match Arc::try_unwrap(arc) {
@@ -364,6 +389,32 @@ fn sole_owner_or_upgrade_then_weak_drop() {
     });
 }
 
+/// A deferred value's death is at once, its destructor after every guard, and once.
+#[test]
+fn deferred_last_drop_or_upgrade() {
+    model("deferred: upgrade, weak drop / last drop", || {
+        let drops = Drops::new();
+        let arc = Arc::new_deferred(Witness::new(&drops));
+        let weak = Arc::downgrade(&arc);
+        let other = spawn(move || {
+            let guard = pin();
+            let arc = weak.upgrade();
+            drop(weak);
+            if let Some(arc) = arc {
+                let value = Arc::as_ptr(&arc);
+                drop(arc);
+                // SAFETY: alive under the guard, so not destroyed before the guard goes.
+                unsafe { &*value }.read();
+            }
+            drop(guard);
+        });
+        drop(arc);
+        other.join().unwrap();
+        pin().flush();
+        assert_eq!(drops.now(), 1);
+    });
+}
+
 /// Whoever sees that an object is dead sees what its owners did before.
 #[test]
 fn death_seen_shows_what_came_before() {
@@ -382,6 +433,28 @@ fn death_seen_shows_what_came_before() {
         });
         before.touch();
         drop(arc);
+        other.join().unwrap();
+    });
+}
+
+/// The same of a death by which the value was taken out.
+#[test]
+fn departure_seen_shows_what_came_before() {
+    model("try_unwrap seen / what came before", || {
+        let drops = Drops::new();
+        let before = std::sync::Arc::new(Witness::new(&drops));
+        let arc = Arc::new(());
+        let weak = Arc::downgrade(&arc);
+        let other = spawn({
+            let before = before.clone();
+            move || {
+                if !weak.is_alive() {
+                    before.read();
+                }
+            }
+        });
+        before.touch();
+        Arc::try_unwrap(arc).expect("the only owner");
         other.join().unwrap();
     });
 }

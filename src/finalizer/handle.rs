@@ -38,12 +38,12 @@
 
 use super::registry::registry;
 use crate::death::call::contain;
+use crate::ptr::Arc;
 use crate::sync::{AtomicU8, AtomicUsize, Mutex, Ordering, thread_local};
 use std::cell::Cell;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
-use std::sync::Arc;
 
 const AT_EXIT: u8 = 1;
 const CLAIMED: u8 = 2;
@@ -198,13 +198,23 @@ struct Job<R> {
     watch: Box<dyn Watch>,
 }
 
-/// One finalizer.
+/// One finalizer. Its keepers share it by the crate's own `Arc`, whose counts loom sees.
 struct Shared<R> {
     mark: Mark,
     job: Mutex<Option<Job<R>>>,
 }
 
 impl<R> Shared<R> {
+    /// The same finalizer, whatever it returns.
+    fn erased(this: &Arc<Self>) -> Arc<dyn Entry>
+    where
+        R: 'static,
+    {
+        let raw: *const dyn Entry = Arc::<Self>::into_raw(this.clone());
+        // SAFETY: the pointer and its count are `into_raw`'s, and the compiler has made the rest of it.
+        unsafe { Arc::from_raw(raw) }
+    }
+
     /// Takes the user's function out of a finalizer that the caller has just claimed, and unhooks it.
     fn take(&self) -> Box<dyn FnOnce() -> R + Send> {
         let job = self.job.lock().take();
@@ -285,9 +295,9 @@ impl<R> Finalizer<R> {
             claimer: AtomicUsize::new(0),
         };
         let shared = Arc::new(Shared { mark, job: Mutex::new(None) });
-        let watch = hook(AtDeath(shared.clone()));
+        let watch = hook(AtDeath(Shared::erased(&shared)));
         *shared.job.lock() = Some(Job { call, watch });
-        registry().insert(shared.clone());
+        registry().insert(Shared::erased(&shared));
         Finalizer(shared)
     }
 

@@ -28,8 +28,8 @@
 #[cfg(not(weakly_loom))]
 use super::exit;
 use super::handle::{Entry, Mark};
+use crate::ptr::Arc;
 use crate::sync::{AtomicBool, AtomicU64, FINALIZERS_A_SHRINK, Ordering, Sharded};
-use std::sync::Arc;
 
 /// All finalizers of the process.
 pub struct Registry {
@@ -159,7 +159,7 @@ impl Registry {
 #[cfg(all(test, not(weakly_loom)))]
 mod tests {
     use super::*;
-    use crate::{Arc, Finalizer, finalize};
+    use crate::{Finalizer, finalize};
 
     #[test]
     fn what_has_ended_is_forgotten() {

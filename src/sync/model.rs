@@ -25,24 +25,31 @@ impl Life {
     fn new() -> Self {
         Life { ended: loom::cell::UnsafeCell::new(false), _leak: loom::alloc::Track::new(()) }
     }
+
+    /// A use that others may share.
     #[track_caller]
-    fn check(&self) {
-        if panicking() {
-            return; // a model that has failed is unwound: it is the first failure that counts
+    fn shared(&self) {
+        // A model that has failed is unwound: it is the first failure that counts.
+        if !panicking() {
+            // SAFETY: loom reports a race.
+            self.ended.with(|ended| assert!(unsafe { !*ended }, "used after its memory was freed"));
         }
-        // SAFETY: loom reports a race with the end.
-        self.ended.with(|ended| assert!(unsafe { !*ended }, "used after its memory was freed"));
+    }
+
+    /// A use that nobody may share; `end`: the last of all.
+    #[track_caller]
+    fn alone(&self, end: bool) {
+        if !panicking() {
+            // SAFETY: loom reports a race.
+            let ended = self.ended.with_mut(|ended| unsafe { ended.replace(end) });
+            assert!(!ended, "used, or freed again, after its memory was freed");
+        }
     }
 }
 
 impl Drop for Life {
     fn drop(&mut self) {
-        if panicking() {
-            return;
-        }
-        // SAFETY: loom reports a race with a use.
-        let before = self.ended.with_mut(|ended| unsafe { ended.replace(true) });
-        assert!(!before, "its memory was freed twice");
+        self.alone(true);
     }
 }
 
@@ -65,7 +72,7 @@ macro_rules! atomic {
             type Target = loom::sync::atomic::$name $(<$t>)?;
             #[track_caller]
             fn deref(&self) -> &Self::Target {
-                self.life.check();
+                self.life.shared();
                 &self.inner
             }
         }
@@ -85,6 +92,11 @@ atomic! {
     AtomicU32 of u32;
     AtomicU64 of u64;
     AtomicUsize of usize;
+}
+
+/// For what a std `Arc` owns: that orders every use before the end where loom can't see it, so the end is not watched.
+pub mod in_arc {
+    pub use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64};
 }
 
 /// loom's thread-locals, which know no `const` initializer.
@@ -239,14 +251,14 @@ pub fn wait(_patience: &mut std::time::Duration, done: impl Fn() -> bool) -> boo
 /// A plain cell whose accesses, its end among them, loom checks for races.
 #[derive(Debug)]
 pub struct Plain<T> {
-    inner: loom::cell::UnsafeCell<T>,
+    value: std::cell::UnsafeCell<T>,
     life: Life,
 }
 
 impl<T> Plain<T> {
     #[track_caller]
     pub fn new(value: T) -> Self {
-        Plain { inner: loom::cell::UnsafeCell::new(value), life: Life::new() }
+        Plain { value: std::cell::UnsafeCell::new(value), life: Life::new() }
     }
 }
 
@@ -255,17 +267,17 @@ impl<T: Copy> Plain<T> {
     /// As the real one; loom checks it.
     #[track_caller]
     pub unsafe fn get(&self) -> T {
-        self.life.check();
-        // SAFETY: as the caller says; loom reports a race.
-        self.inner.with(|p| unsafe { *p })
+        self.life.shared();
+        // SAFETY: as the caller says; loom has reported a race.
+        unsafe { *self.value.get() }
     }
     /// # Safety
     /// As the real one; loom checks it.
     #[track_caller]
     pub unsafe fn set(&self, value: T) {
-        self.life.check();
-        // SAFETY: as the caller says; loom reports a race.
-        self.inner.with_mut(|p| unsafe { *p = value });
+        self.life.alone(false);
+        // SAFETY: as the caller says; loom has reported a race.
+        unsafe { *self.value.get() = value }
     }
 }
 
@@ -274,9 +286,9 @@ impl<T> Plain<Option<T>> {
     /// As the real one; loom checks it.
     #[track_caller]
     pub unsafe fn take(&self) -> Option<T> {
-        self.life.check();
-        // SAFETY: as the caller says; loom reports a race.
-        self.inner.with_mut(|p| unsafe { (*p).take() })
+        self.life.alone(false);
+        // SAFETY: as the caller says; loom has reported a race.
+        unsafe { (*self.value.get()).take() }
     }
 }
 

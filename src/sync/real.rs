@@ -7,6 +7,11 @@ pub use parking_lot::{Condvar, Mutex, MutexGuard};
 pub use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 pub use std::thread_local;
 
+/// The atomics once more, for what a std `Arc` owns: loom must not watch the end of these.
+pub mod in_arc {
+    pub use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64};
+}
+
 /// One turn of waiting for a lock bit that its holder is about to clear.
 #[inline]
 pub fn spin(turn: u32) {

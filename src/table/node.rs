@@ -183,7 +183,14 @@ impl<E: Entry> Node<E> {
         // SAFETY: as the caller says; of the node only the memory is freed, for a death may still walk over its hooks.
         unsafe {
             let entry = (&raw const (*this.as_ptr()).entry).read();
-            guard.retire(size_of::<Self>(), move || drop(Box::from_raw(this.cast::<MaybeUninit<Self>>().as_ptr())));
+            guard.retire(size_of::<Self>(), move || {
+                #[cfg(weakly_loom)] // whose atomics have a destructor
+                {
+                    std::ptr::drop_in_place(&raw mut (*this.as_ptr()).hooks);
+                    std::ptr::drop_in_place(&raw mut (*this.as_ptr()).mark);
+                }
+                drop(Box::from_raw(this.cast::<MaybeUninit<Self>>().as_ptr()));
+            });
             entry
         }
     }

@@ -47,7 +47,8 @@ const BREAKS: &[Break] = &[
     caught("`settle`'s exchange relaxed", &[(STATE, "compare_exchange(0, DEAD, Ordering::Acquire,", "compare_exchange(0, DEAD, Ordering::Relaxed,")]),
     caught("`settle`'s toggle relaxed", &[(STATE, "self.0.fetch_xor(HELD, Ordering::Release)", "self.0.fetch_xor(HELD, Ordering::Relaxed)")]),
     caught("`is_empty` relaxed", &[(STATE, "self.0.load(Ordering::Acquire) == 0", "self.0.load(Ordering::Relaxed) == 0")]),
-    caught("`take` relaxed", &[(STATE, "compare_exchange(1, DEAD, Ordering::Acquire,", "compare_exchange(1, DEAD, Ordering::Relaxed,")]),
+    caught("`take` without Acquire", &[(STATE, "compare_exchange(1, DEAD, Ordering::AcqRel,", "compare_exchange(1, DEAD, Ordering::Release,")]),
+    caught("`take` without Release", &[(STATE, "compare_exchange(1, DEAD, Ordering::AcqRel,", "compare_exchange(1, DEAD, Ordering::Acquire,")]),
     caught("`is_sole` relaxed", &[(STATE, "self.0.load(Ordering::Acquire) == 1", "self.0.load(Ordering::Relaxed) == 1")]),
     caught("`is_alive` relaxed", &[(STATE, "self.0.load(Ordering::Acquire) & DEAD == 0", "self.0.load(Ordering::Relaxed) & DEAD == 0")]),
     // The strong word: steps.
@@ -57,7 +58,7 @@ const BREAKS: &[Break] = &[
     caught("a failed upgrade is undone", &[(STATE, "return false; // and", "self.0.fetch_sub(1, Ordering::Relaxed);\n            return false; // and")]),
     caught("the pending dropper leaves without its toggle", &[(STATE, "if self.0.fetch_xor(HELD, Ordering::Release) != HELD {", "{")]),
     caught("the pending dropper leaves whatever its toggle found", &[(STATE, "if self.0.fetch_xor(HELD, Ordering::Release) != HELD {", "{\n                self.0.fetch_xor(HELD, Ordering::Release);")]),
-    caught("`take` goes 1 -> 0", &[(STATE, "compare_exchange(1, DEAD, Ordering::Acquire,", "compare_exchange(1, 0, Ordering::Acquire,")]),
+    caught("`take` goes 1 -> 0", &[(STATE, "compare_exchange(1, DEAD, Ordering::AcqRel,", "compare_exchange(1, 0, Ordering::AcqRel,")]),
     // The weak word.
     missed("`downgrade` relaxed", &[(BLOCK, "compare_exchange_weak(weak, weak + n, Ordering::Acquire,", "compare_exchange_weak(weak, weak + n, Ordering::Relaxed,")], "?"),
     caught("`release_weak` relaxed", &[(BLOCK, "self.weak.fetch_sub(1, Ordering::Release)", "self.weak.fetch_sub(1, Ordering::Relaxed)")]),
@@ -140,13 +141,14 @@ fn verdict(package: &Path) -> Option<String> {
         let name = first.split("  ").next().unwrap_or_default();
         let name = name.rsplit(" ... ").next().unwrap_or_default();
         let says = format!("{name}, execution ");
-        let said = text.lines().find_map(|line| line.strip_prefix(&says)).unwrap_or("? the process aborted");
-        let (execution, message) = said.split_once(": ").unwrap_or(("?", said));
         let more = failed.len() - 1;
-        return Some(format!("`{name}` (and {more} more), execution {execution}: {}", short(message)));
+        return text.lines().find_map(|line| line.strip_prefix(&says)).map_or_else(
+            || Some(format!("`{name}` (and {more} more), then an abort")),
+            |said| Some(format!("`{name}` (and {more} more), execution {}", short(said))),
+        );
     }
     if let Some(line) = text.lines().find_map(|line| line.strip_prefix("failed: ")) {
-        return Some(format!("a named model, then abort: {}", short(line)));
+        return Some(format!("a named model, then an abort: {}", short(line)));
     }
     for arguments in [["pairs", "2"], ["cyclic", "2"], ["triples", "1"], ["pairs", "3"]] {
         let [set, bound] = arguments;
@@ -156,7 +158,7 @@ fn verdict(package: &Path) -> Option<String> {
             return Some(format!("scripts `{scenario}`, {}", short(message)));
         }
         if let Some(line) = text.lines().find_map(|line| line.strip_prefix("failed: ")) {
-            return Some(format!("scripts ({set}), then abort: {}", short(line)));
+            return Some(format!("scripts ({set}), then an abort: {}", short(line)));
         }
     }
     None
