@@ -44,8 +44,8 @@ unsafe impl<T> Handle for Option<Arc<T>> {
 /// What comes out carries a count of its own. Dropping what was taken out destroys as promptly as dropping any `Arc`; of
 /// [deferred](Arc::new_deferred) objects, [`read`](Self::read) gives a view that touches no count at all.
 ///
-/// One word. Taking an object out needs a little memory of the object's block for longer: [`Arc::weak_count`] counts one
-/// more, and [`Arc::get_mut`] is refused, until readers that may have seen it there are gone.
+/// One word. When an object has been taken out, its memory is kept until readers that may have seen it in the slot are gone:
+/// so long [`Arc::weak_count`] counts one more, and [`Arc::get_mut`] is refused.
 ///
 /// # Liveness
 ///

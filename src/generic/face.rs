@@ -110,10 +110,21 @@ pub fn own() -> Own {
     Own(reclaim::pin())
 }
 
+/// The guard of a pinned face.
+pub struct Lent<'a>(&'a Guard);
+
+impl Deref for Lent<'_> {
+    type Target = Guard;
+    #[inline]
+    fn deref(&self) -> &Guard {
+        self.0
+    }
+}
+
 impl<M> Face for Pinned<'_, M> {
     type Map = M;
     type Held<'a>
-        = &'a Guard
+        = Lent<'a>
     where
         Self: 'a;
 
@@ -123,8 +134,8 @@ impl<M> Face for Pinned<'_, M> {
     }
 
     #[inline]
-    fn hold(&self) -> &Guard {
-        &self.guard
+    fn hold(&self) -> Lent<'_> {
+        Lent(&self.guard)
     }
 }
 

@@ -35,6 +35,9 @@ use std::ops::Deref;
 use std::panic::Location;
 use std::ptr::NonNull;
 
+/// The user's function.
+type Call<T> = Box<dyn FnOnce(&T) + Send>;
+
 /// One registered callback.
 #[repr(C)]
 struct Callback<T: ?Sized> {
@@ -43,7 +46,7 @@ struct Callback<T: ?Sized> {
     object: NonNull<T>,
     armed: AtomicBool,
     shares: AtomicUsize,
-    call: Plain<Option<Box<dyn FnOnce(&T) + Send>>>,
+    call: Plain<Option<Call<T>>>,
 }
 
 /// What a callback of a `T` does at the death.
@@ -78,7 +81,7 @@ impl<T: ?Sized + 'static> Callback<T> {
 
 impl<T: ?Sized> Callback<T> {
     /// Takes the user's function; `None` if somebody has.
-    fn take(&self) -> Option<Box<dyn FnOnce(&T) + Send>> {
+    fn take(&self) -> Option<Call<T>> {
         // Relaxed: the flag decides who; the function itself was handed over with the hook or the handle.
         if !self.armed.swap(false, Ordering::Relaxed) {
             return None;
@@ -157,12 +160,7 @@ impl<T: ?Sized> Observer<T> {
         Self::link(arc, Box::new(call), Acts::<T>::FINALIZER, location)
     }
 
-    fn link(
-        arc: &Arc<T>,
-        call: Box<dyn FnOnce(&T) + Send>,
-        owner: &'static Owner,
-        location: &'static Location<'static>,
-    ) -> Self {
+    fn link(arc: &Arc<T>, call: Call<T>, owner: &'static Owner, location: &'static Location<'static>) -> Self {
         let object = Arc::value(arc);
         let callback = Box::new(Callback {
             hook: Hook::new(NonNull::from(owner), location),

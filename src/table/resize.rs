@@ -19,8 +19,8 @@ impl<E: Entry> Holder<'_, E> {
     pub fn make_room(&mut self) {
         let buckets = match self.array() {
             None => 1,
-            // SAFETY: the lock keeps the array.
             Some(array) => {
+                // SAFETY: the lock keeps the array.
                 let buckets = unsafe { array.as_ref() }.len();
                 if self.books().used < Array::<E>::room(buckets) {
                     return;
@@ -81,10 +81,10 @@ impl<E: Entry> Holder<'_, E> {
             let reserved = self.books().reserved;
             self.shrink_to(keep * 2);
             self.books().reserved = reserved;
-        } else if stuck > room {
-            if let Ok(new) = Array::new(buckets, self.core.shard_bits()) {
-                self.move_to(new);
-            }
+        } else if stuck > room
+            && let Ok(new) = Array::new(buckets, self.core.shard_bits())
+        {
+            self.move_to(new);
         }
     }
 

@@ -300,10 +300,11 @@ impl<E: Entry> Holder<'_, E> {
                 let bucket = Array::bucket(array, at);
                 let word = bucket.word();
                 for slot in word.matches(tag) {
-                    if let Some(node) = NonNull::new(bucket.slot(slot)) {
-                        if node.as_ref().position == hash.position() && !seen.contains(&node) {
-                            return true;
-                        }
+                    if let Some(node) = NonNull::new(bucket.slot(slot))
+                        && node.as_ref().position == hash.position()
+                        && !seen.contains(&node)
+                    {
+                        return true;
                     }
                 }
                 if word.overflow() == 0 {

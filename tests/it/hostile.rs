@@ -451,7 +451,10 @@ fn operations() -> Vec<(&'static str, Op)> {
         "drain a little" false |_s, m| m.drain().next();
         "values" true |_s, m| (m.values().count(), m.weak_values().count());
         "for_each" true |s, m| m.for_each(|_, _| s.says(()));
-        "for_each in which a value dies" false |s, m| m.for_each(|_, _| s.says(drop(s.last.take())));
+        "for_each in which a value dies" false |s, m| m.for_each(|_, _| {
+            drop(s.last.take());
+            s.says(());
+        });
         "scan" true |_s, m| m.scan(Cursor::default(), 3);
         "snapshot" true |_s, m| m.snapshot();
         "debug" true |_s, m| format!("{m:?}");
@@ -573,7 +576,7 @@ fn play_all(effect: Effect) {
     let seed = if cfg!(miri) { seed() as usize } else { 0 };
     for (i, (name, op)) in operations().iter().enumerate() {
         for (j, fault) in FAULTS.into_iter().enumerate() {
-            if (i * FAULTS.len() + j + seed) % sized(1, 40) != 0 {
+            if !(i * FAULTS.len() + j + seed).is_multiple_of(sized(1, 40)) {
                 continue; // Miri plays a different part of them with each seed
             }
             for n in 1..=sized(12, 1) {
@@ -672,7 +675,8 @@ fn destructors_that_remove_exactly_race_with_successors() {
 fn a_callback_may_do_anything_to_its_map() {
     let _dog = watchdog();
     type Shared = StdArc<Mutex<Option<StdArc<WeakValueMap<u64, u64>>>>>;
-    let acts: [fn(&WeakValueMap<u64, u64>, &[Arc<u64>]); 8] = [
+    type Act = fn(&WeakValueMap<u64, u64>, &[Arc<u64>]);
+    let acts: [Act; 8] = [
         |map, held| drop(map.insert(1, &held[0])), // its own key
         |map, held| map.extend(held.iter().map(|v| (**v, v))),
         |map, _| drop((map.remove(&1), map.remove(&10), map.pop())),
@@ -810,7 +814,7 @@ fn a_panic_of_the_values_destructor_goes_to_the_caller_when_all_else_is_done() {
     assert!(panics_as_planned(|| map.for_each(|_, _| ())) || map.len() == 2);
     let last = Cell::new(Some(value));
     assert!(panics_as_planned(|| map.for_each(|key, _| if *key == 2 {
-        drop(last.take())
+        drop(last.take());
     })));
     assert_eq!((map.len(), Arc::observer_count(&again)), (1, 1));
     assert!(map.contains_key(&3));

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc as Shared, Barrier, Mutex};
@@ -47,6 +48,13 @@ impl Counted {
     fn whole(&self) -> usize {
         assert_eq!(self.check.load(SeqCst), !self.value, "destroyed while it could be seen");
         self.value
+    }
+}
+
+/// Looks at what a slot gave out, if it was anything, and lets go of it.
+fn see(seen: Option<impl Deref<Target = Counted>>) {
+    if let Some(seen) = seen {
+        seen.whole();
     }
 }
 
@@ -504,6 +512,32 @@ mod hostile {
         assert_eq!(drops.get(), 6);
     }
 
+    /// Whatever grace periods made ripe, a thread that only ever writes to slots destroys.
+    #[test]
+    fn every_writer_destroys_what_is_ripe() {
+        let slot = AtomicArc::new(Arc::new(0));
+        let weak = AtomicWeak::empty();
+        let writers: [&dyn Fn(); 5] = [
+            &|| slot.store(Arc::new(1)),
+            &|| drop(slot.swap(Arc::new(2))),
+            &|| drop(slot.compare_exchange(slot.load().as_ref(), Arc::new(3))),
+            &|| drop(slot.fetch_update(|_| Some(Some(Arc::new(4))))),
+            &|| drop(weak.get_or_init_with(|| Arc::new(5))),
+        ];
+        for write in writers {
+            let drops = Tally::default();
+            drop(Counted::deferred(0, &drops));
+            let done = (0..10_000).any(|_| {
+                for _ in 0..200 {
+                    drop(weakly::pin()); // collects now and then, and destroys nothing
+                }
+                write();
+                drops.get() == 1
+            });
+            assert!(done);
+        }
+    }
+
     #[test]
     fn slots_work_while_a_threads_locals_are_destroyed() {
         static SLOT: AtomicArc<Counted> = AtomicArc::empty();
@@ -752,17 +786,17 @@ mod at_once {
                         0 => slot.store(new(n)),
                         1 => drop(slot.take()),
                         2 => slot.store(other.load()),
-                        3 => drop(slot.load().map(|seen| seen.whole())),
-                        4 => drop(slot.swap(new(n)).map(|seen| seen.whole())),
+                        3 => see(slot.load()),
+                        4 => see(slot.swap(new(n))),
                         5 => {
                             let current = other.load();
                             if let Err(lost) = slot.compare_exchange(current.as_ref(), new(n)) {
-                                drop(lost.current.map(|seen| seen.whole()));
+                                see(lost.current);
                                 lost.new.unwrap().whole();
                             }
                         }
                         6 => drop(slot.fetch_update(|now| Some(now.map(|now| new(now.whole() + 1))))),
-                        _ => drop(slot.get_or_init_with(|| new(n)).whole()),
+                        _ => see(Some(slot.get_or_init_with(|| new(n)))),
                     }
                     if let Some(seen) = slot.read(&guard) {
                         seen.whole();
@@ -795,19 +829,19 @@ mod at_once {
                     let (slot, other) = (&slots[n & 1], &slots[n & 1 ^ 1]);
                     match (n + me) % 7 {
                         0 => slot.store(Arc::downgrade(&mine)),
-                        1 => drop(slot.take().upgrade().map(|seen| seen.whole())),
+                        1 => see(slot.take().upgrade()),
                         2 => slot.store(other.load()),
                         3 => mine = slot.get_or_init_with(|| new(n)),
                         4 => {
                             if let Err(lost) = slot.compare_exchange(&other.load(), Arc::downgrade(&mine)) {
-                                drop(lost.current.upgrade().map(|seen| seen.whole()));
+                                see(lost.current.upgrade());
                             }
                         }
                         5 => drop(slot.fetch_update(|now| (!now.is_alive()).then(|| Arc::downgrade(&mine)))),
                         _ => mine = new(n),
                     }
-                    drop(slot.upgrade().map(|seen| seen.whole()));
-                    drop(slot.read(&guard).map(|seen| seen.whole()));
+                    see(slot.upgrade());
+                    see(slot.read(&guard));
                     mine.whole();
                     if n % 16 == 0 {
                         guard.repin();
