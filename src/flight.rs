@@ -34,11 +34,9 @@
 //!
 //! Hold a guard while they wait; look at a flight's key without the guard it was found under.
 
-use crate::sync::in_arc::{AtomicBool, AtomicPtr};
-use crate::sync::{ByHash, Condvar, Mutex, Ordering, ThreadId, spin, this_thread, waits};
+use crate::sync::{Arc, AtomicBool, AtomicPtr, ByHash, Condvar, Mutex, Ordering, ThreadId, spin, this_thread, waits};
 use std::fmt;
 use std::ptr::{NonNull, null_mut};
-use std::sync::Arc;
 
 /// A map's loads in flight, for keys `K` and pointers `A`.
 pub struct Flights<K, A>(ByHash<Arc<Flight<K, A>>>);

@@ -27,8 +27,7 @@
 
 use crate::death::call::contain;
 use crate::reclaim::{Guard, pin};
-use crate::sync::in_arc::{AtomicPtr, AtomicU64};
-use crate::sync::{AtomicBool, Mutex, Ordering};
+use crate::sync::{self, AtomicBool, AtomicPtr, Figure, Mutex, Ordering};
 use crossbeam_queue::ArrayQueue;
 use std::fmt;
 use std::ptr::{NonNull, null_mut};
@@ -155,7 +154,7 @@ impl Address {
 /// A queue of notices, shared by the listener that fills it and the subscription that reads it.
 struct Mailbox<K> {
     notices: ArrayQueue<(K, Cause)>,
-    dropped: AtomicU64,
+    dropped: Figure,
 }
 
 /// A subscription to a map's removals: a bounded queue of keys and causes.
@@ -184,7 +183,7 @@ struct Mailbox<K> {
 pub struct Removals<K> {
     mailbox: Arc<Mailbox<K>>,
     listener: Listener<K>,
-    address: Arc<Address>,
+    address: sync::Arc<Address>,
     /// Removes a listener from the core at the address, whatever the map's type.
     remove: unsafe fn(NonNull<()>, &Listener<K>),
 }
@@ -195,14 +194,14 @@ impl<K> Removals<K> {
 
     /// A subscription to the map whose core is at `address`: made, and added to its listeners.
     pub(crate) fn subscribe(
-        address: Arc<Address>,
+        address: sync::Arc<Address>,
         listeners: &Listeners<K>,
         remove: unsafe fn(NonNull<()>, &Listener<K>),
     ) -> Self
     where
         K: Clone + Send + Sync + 'static,
     {
-        let mailbox = Arc::new(Mailbox { notices: ArrayQueue::new(Self::CAPACITY), dropped: AtomicU64::new(0) });
+        let mailbox = Arc::new(Mailbox { notices: ArrayQueue::new(Self::CAPACITY), dropped: Figure::new(0) });
         let fill = Arc::clone(&mailbox);
         let listener: Listener<K> = Arc::new(move |key: &K, cause| {
             let refused = contain(|| key.clone()).map(|key| fill.notices.push((key, cause)).err());

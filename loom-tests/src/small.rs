@@ -57,7 +57,8 @@ impl<const N: usize> Small<N> {
 
     /// Is the entry alive? Its objects' owners go to `owned`.
     fn look(node: &Node<Objects<N>>, owned: &Owned) -> Look<()> {
-        let alive = node.entry.0.iter().all(|held| <Arc<Witness>>::revive(held).map(|a| owned.borrow_mut().push(a)).is_some());
+        let alive =
+            node.entry.0.iter().all(|held| <Arc<Witness>>::revive(held).map(|a| owned.borrow_mut().push(a)).is_some());
         if alive { Look::Hit(()) } else { Look::Dead }
     }
 
@@ -122,7 +123,9 @@ impl<const N: usize> Small<N> {
         let guard = pin();
         let (mut place, mut seen) = (Place::default(), Vec::new());
         while !place.is_end() {
-            self.0.step(&guard, &mut place, &mut seen, |node| matches!(Self::look(node, &owned), Look::Hit(())).then_some(()));
+            self.0.step(&guard, &mut place, &mut seen, |node| {
+                matches!(Self::look(node, &owned), Look::Hit(())).then_some(())
+            });
         }
         seen.len()
     }
@@ -159,4 +162,3 @@ pub fn idle<E: Entry>(table: &Table<E>, live: usize) {
     let used: usize = core.shards().iter().map(|shard| shard.lock(core, &guard).books().used).sum();
     assert_eq!(used, live, "an idle map keeps no dead entry");
 }
-

@@ -23,13 +23,19 @@ use loom::thread::spawn;
 use weakly::Arc;
 
 /// The scenarios that are run as a matter of course.
+#[rustfmt::skip]
 pub const SCENARIOS: &[&str] = &[
-    "0|r", "0|i", "0|c", "0|m", "0|g", "0|w", "0|k", "0|b", "0|0|r", "0|0|i", "0|0|c", "0|0|m", // a death against one
-    "0|rm|m", "0|im|m", "0|gm|m", "0|cm|m", "0|bm|m", "0|km|m", // and against the map's end
-    "0|r|i", "0|r|g", "0|r|w", "0|r|k", "0|i|g", "0|i|w", "0|i|k", "0|c|i", "0|c|r", "0|c|k", "0|b|c", "0|b|k", // two
-    "0|i1|w", "0|i1|g", "0|i1|c", "0|i1|1", "0|i1|b", "0|i1|k", "0|b|i1", "0|i1m|m", "0|i1m|bm", // a second death
-    "0|1/t", "0|1|r/t", "0|1|i1/t", "0|1|c/t", "0|1|m/t", "0|1|w/t", "0|1|g/t", "0|r/t", "0|c/t", "0|m/t", // two objects
-    "0|rm|m/t", "0|im|m/t", "0|r/s", "0|i/s", "0|m/s", "0|c|w/s", "0|rm|m/s", "0|r|r", "r|i", "r|c", "i|c", "k|r|i",
+    // A death against one, against the map's end, and against two.
+    "0|r", "0|i", "0|c", "0|m", "0|g", "0|w", "0|k", "0|b", "0|0|r", "0|0|i", "0|0|c", "0|0|m",
+    "0|rm|m", "0|im|m", "0|gm|m", "0|cm|m", "0|bm|m", "0|km|m",
+    "0|r|i", "0|r|g", "0|r|w", "0|r|k", "0|r|r", "0|i|g", "0|i|w", "0|i|k", "0|c|i", "0|c|r", "0|c|k", "0|b|c", "0|b|k",
+    // The successor dies too.
+    "0|i1|w", "0|i1|g", "0|i1|c", "0|i1|1", "0|i1|b", "0|i1|k", "0|b|i1", "0|i1m|m", "0|i1m|bm",
+    // Entries of two objects, or of one twice.
+    "0|1/t", "0|1|r/t", "0|1|i1/t", "0|1|c/t", "0|1|m/t", "0|1|w/t", "0|1|g/t", "0|r/t", "0|c/t", "0|m/t", "0|rm|m/t",
+    "0|im|m/t", "0|r/s", "0|i/s", "0|m/s", "0|c|w/s", "0|rm|m/s",
+    // Nobody dies.
+    "r|i", "r|c", "i|c", "k|r|i",
 ];
 
 /// What one thread has.

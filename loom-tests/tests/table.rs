@@ -567,7 +567,7 @@ fn subscribe_post_sweep() {
         });
         let removals = map.removals();
         drop(dead);
-        assert_eq!(notices(&removals), [(1, Cause::Died)], "P1: when the last drop has returned, its notice can be read");
+        assert_eq!(notices(&removals), [(1, Cause::Died)], "P1: when the last drop returns, its notice can be read");
         writer.join().unwrap();
         assert_eq!(notices(&removals), [], "told once");
         quiet(&map, 1, 2);

@@ -5,6 +5,7 @@ use crate::death::hook::Later;
 use crate::flight::{Flight, Flights, Joined};
 use crate::pointer::Pointer;
 use crate::reclaim::pin;
+use crate::sync::Arc;
 use crate::table::Hashed;
 use crate::table::node::Fresh;
 use equivalent::Equivalent;
@@ -12,7 +13,6 @@ use std::convert::Infallible;
 use std::hash::{BuildHasher, Hash};
 use std::panic::Location;
 use std::ptr::NonNull;
-use std::sync::Arc;
 
 impl<K: Hash + Eq + Send + Sync + 'static, A: Pointer<Target: 'static>, S: BuildHasher> WeakValueMap<K, A, S> {
     /// The live value of a key, or else what `load` makes: one loader a key at a time, one winner for all who ask meanwhile.

@@ -5,7 +5,7 @@
 
 use super::{Arc, Weak};
 
-/// Makes an [`Arc`](crate::Arc) or [`Weak`](crate::Weak) one of an unsized type: the same object, no copy.
+/// Makes an [`Arc`] or [`Weak`] one of an unsized type: the same object, no copy.
 ///
 /// `unsize!(arc => dyn Trait)`, or `unsize!(arc)` where the context says which type is meant. It does what `std`'s pointers
 /// do without being asked, and accepts exactly what the compiler would coerce: types to trait objects, arrays to slices, trait

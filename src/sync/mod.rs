@@ -14,7 +14,7 @@ pub use model::*;
 pub use real::*;
 
 /// Which thread waits for which load: one table for the process, for rings go through several maps.
-pub type Waits = std::collections::HashMap<ThreadId, std::sync::Arc<crate::flight::Ticket>>;
+pub type Waits = std::collections::HashMap<ThreadId, Arc<crate::flight::Ticket>>;
 
 /// Gives `$item` a `const fn` in the real world; loom's constructors can't be const.
 macro_rules! const_fn {

@@ -94,11 +94,6 @@ atomic! {
     AtomicUsize of usize;
 }
 
-/// For what a std `Arc` owns: that orders every use before the end where loom can't see it, so the end is not watched.
-pub mod in_arc {
-    pub use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64};
-}
-
 /// loom's thread-locals, which know no `const` initializer.
 macro_rules! loom_thread_local {
     ($($(#[$meta:meta])* $vis:vis static $name:ident: $t:ty = const $init:block $(;)?)*) => {
@@ -292,6 +287,7 @@ impl<T> Plain<Option<T>> {
     }
 }
 
+pub use loom::sync::Arc;
 pub use loom::thread::ThreadId;
 
 /// The calling thread's name.

@@ -7,11 +7,6 @@ pub use parking_lot::{Condvar, Mutex, MutexGuard};
 pub use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 pub use std::thread_local;
 
-/// The atomics once more, for what a std `Arc` owns: loom must not watch the end of these.
-pub mod in_arc {
-    pub use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64};
-}
-
 /// One turn of waiting for a lock bit that its holder is about to clear.
 #[inline]
 pub fn spin(turn: u32) {
@@ -135,6 +130,9 @@ impl<T> Plain<Option<T>> {
         unsafe { (*self.0.get()).take() }
     }
 }
+
+/// What loom must see the sharing of; the rest of the crate takes `std`'s.
+pub use std::sync::Arc;
 
 /// Names a thread.
 pub use std::thread::ThreadId;

@@ -10,7 +10,7 @@
 //! # Steps
 //!
 //! - *Look up* ([`probe`]): load the array, match tags, follow slots, compare hash then key.
-//! - *Write* ([`write`]): look up without a lock (user code runs there), lock, check that what was seen still stands, commit,
+//! - *Write* ([`mod@write`]): look up without a lock (user code runs there), lock, check that what was seen still stands, commit,
 //!   unlock; else look up again.
 //! - *Death* ([`shard`]): claim the node; unlink it if the shard's lock is free, else post it.
 //! - *Resize* ([`resize`]): copy the slots into a new array under the lock, publish it, retire the old one.
@@ -29,7 +29,7 @@
 //!
 //! # What callers must not do
 //!
-//! Run user code under a shard's lock; drop a [`Later`](crate::death::hook::Later) under a guard of the crate's own.
+//! Run user code under a shard's lock; drop a [`Later`] under a guard of the crate's own.
 
 pub mod array;
 pub mod bucket;
@@ -43,14 +43,13 @@ pub mod write;
 use crate::death::hook::{Act, Hook, Later, Owner, Step};
 use crate::queue::{Address, Cause, Listener, Listeners, Removals};
 use crate::reclaim::{Guard, pin};
-use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
+use crate::sync::{Arc, AtomicPtr, AtomicUsize, Ordering};
 use array::TooLarge;
 use node::{Entry, Node};
 use shard::Shard;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::{NonNull, null_mut};
-use std::sync::Arc;
 
 /// A user's hash, mixed: the upper half is the position (shard, home bucket), the lowest byte the tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
