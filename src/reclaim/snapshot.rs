@@ -42,7 +42,7 @@ impl<'g, T: ?Sized> Snapshot<'g, T> {
     /// Reads a value: free of counts if it is deferred, else by an upgrade; `None` if it is dead.
     ///
     /// # Safety
-    /// Under `_guard`, a weak count of the block was seen that is given back through the epoch.
+    /// Under `_guard`, a count of the block was seen whose end leaves a weak one that is given back through the epoch.
     #[inline]
     pub(crate) unsafe fn read(_guard: &'g Guard, value: NonNull<T>) -> Option<Self> {
         // SAFETY: the guard keeps the block in memory.
