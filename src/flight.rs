@@ -34,7 +34,7 @@
 //!
 //! Hold a guard while they wait; look at a flight's key without the guard it was found under.
 
-use crate::sync::{Arc, AtomicBool, AtomicPtr, ByHash, Condvar, Mutex, Ordering, ThreadId, spin, this_thread, waits};
+use crate::sync::{Arc, AtomicBool, AtomicPtr, ByHash, Condvar, Mutex, Ordering, ThreadId, this_thread, waits};
 use std::fmt;
 use std::ptr::{NonNull, null_mut};
 
@@ -75,6 +75,8 @@ pub enum Joined<K, A> {
     Lead(Arc<Flight<K, A>>),
     /// Wait for it.
     Wait(Arc<Flight<K, A>>),
+    /// Join again: a flight of this hash is sealed, or was listed meanwhile.
+    Again,
 }
 
 impl<K, A> Flights<K, A> {
@@ -84,34 +86,34 @@ impl<K, A> Flights<K, A> {
     }
 
     /// Finds the flight of `key`, or adds one. The caller holds a guard, and `key` is in a node that goes through the epoch.
-    pub fn join(&self, hash: u64, key: NonNull<K>, same: impl Fn(&K) -> bool) -> Joined<K, A> {
+    ///
+    /// The flights that it looked at are left in `listed`: one that has landed owns a value, perhaps as the last, so they are
+    /// dropped when the guard has gone.
+    pub fn join(
+        &self,
+        hash: u64,
+        key: NonNull<K>,
+        same: impl Fn(&K) -> bool,
+        listed: &mut Vec<Arc<Flight<K, A>>>,
+    ) -> Joined<K, A> {
+        *listed = self.0.get(hash);
+        for flight in &*listed {
+            // Acquire: pairs with the Release of `seal` and with the list's lock.
+            // SAFETY: not hidden when we looked, so its node was not retired before the caller's guard was taken.
+            match unsafe { flight.key.load(Ordering::Acquire).as_ref() } {
+                None => return Joined::Again, // about to land
+                Some(key) if same(key) => return Joined::Wait(Arc::clone(flight)),
+                Some(_) => {}
+            }
+        }
         let mine = Arc::new(Flight {
             key: AtomicPtr::new(key.as_ptr()),
             ticket: Arc::new(Ticket { leader: this_thread(), landed: AtomicBool::new(false) }),
             outcome: Mutex::new(Outcome::Loading),
             landed: Condvar::new(),
         });
-        let mut turn = 0;
-        loop {
-            let list = self.0.get(hash);
-            let mut sealed = false;
-            for flight in &list {
-                // Acquire: pairs with the Release of `seal` and with the list's lock.
-                // SAFETY: not hidden when we looked, so its node was not retired before the caller's guard was taken.
-                match unsafe { flight.key.load(Ordering::Acquire).as_ref() } {
-                    None => sealed = true,
-                    Some(key) if same(key) => return Joined::Wait(Arc::clone(flight)),
-                    Some(_) => {}
-                }
-            }
-            if sealed {
-                spin(turn); // about to land
-                turn += 1;
-            } else if self.0.add_if(hash, Arc::clone(&mine), |there| list.iter().any(|known| Arc::ptr_eq(known, there)))
-            {
-                return Joined::Lead(mine);
-            }
-        }
+        let is_known = |there: &Arc<Flight<K, A>>| listed.iter().any(|known| Arc::ptr_eq(known, there));
+        if self.0.add_if(hash, Arc::clone(&mine), is_known) { Joined::Lead(mine) } else { Joined::Again }
     }
 
     /// The leader is done: takes the flight off the list, and wakes who waits.

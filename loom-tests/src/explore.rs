@@ -5,8 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Once};
+use std::sync::Once;
 use std::time::{Duration, Instant};
 use std::{env, io, io::Write};
 
@@ -55,6 +54,7 @@ enum Run {
 
 thread_local! {
     static RUN: RefCell<Run> = const { RefCell::new(Run::None) };
+    static EXECUTIONS: Cell<usize> = const { Cell::new(0) };
     /// A panic that says this is the model's own affair.
     static MEANT: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
@@ -71,7 +71,7 @@ fn on_panic(panic: &PanicHookInfo<'_>, others: &dyn Fn(&PanicHookInfo<'_>)) {
             }
             let place = panic.location().map_or(String::new(), |l| format!(" ({}:{})", l.file(), l.line()));
             let failure = format!("{text}{place}");
-            let _ = writeln!(io::stderr(), "failed: {failure}");
+            let _ = writeln!(io::stderr(), "failed in execution {}: {failure}", EXECUTIONS.get());
             RUN.set(Run::Failed(failure));
         }
         failed => _ = RUN.replace(failed),
@@ -93,19 +93,18 @@ fn has_failed() -> bool {
 /// Explores `f` within `bounds`.
 pub fn explore(bounds: Bounds, f: impl Fn() + Send + Sync + 'static) -> Outcome {
     install_hook();
-    let executions = Arc::new(AtomicUsize::new(0));
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = bounds.preemptions;
     builder.max_duration = bounds.time;
     builder.checkpoint_interval = 1000; // as often the time is looked at
-    let count = Arc::clone(&executions);
     let execution = move || {
-        count.fetch_add(1, Relaxed);
+        EXECUTIONS.set(EXECUTIONS.get() + 1);
         drop(weakly::pin()); // the epoch's statics are made before there are threads, so that making them orders nothing
         f();
         assert!(!has_failed(), "a caught panic");
     };
     RUN.set(Run::Whole);
+    EXECUTIONS.set(0);
     let start = Instant::now();
     // Only a failure unwinds to here, and then nothing of the model is used again.
     let _ = catch_unwind(AssertUnwindSafe(|| builder.check(execution)));
@@ -115,12 +114,22 @@ pub fn explore(bounds: Bounds, f: impl Fn() + Send + Sync + 'static) -> Outcome 
         _ => None,
     };
     let cut = failure.is_none() && bounds.time.is_some_and(|limit| time >= limit);
-    Outcome { failure, executions: executions.load(Relaxed), time, cut }
+    Outcome { failure, executions: EXECUTIONS.get(), time, cut }
 }
 
 /// A test: explores `f` within the environment's bounds, prints a line, and panics if the model failed.
 pub fn model(name: &str, f: impl Fn() + Send + Sync + 'static) {
-    let outcome = explore(Bounds::from_env(), f);
+    model_within(Bounds::from_env(), name, f);
+}
+
+/// As [`model`], of a race that takes at least so many preemptions.
+pub fn model_with_preemptions(name: &str, least: usize, f: impl Fn() + Send + Sync + 'static) {
+    let bounds = Bounds::from_env();
+    model_within(Bounds { preemptions: bounds.preemptions.map(|n| n.max(least)), ..bounds }, name, f);
+}
+
+fn model_within(bounds: Bounds, name: &str, f: impl Fn() + Send + Sync + 'static) {
+    let outcome = explore(bounds, f);
     let end = if outcome.failure.is_some() {
         "FAILED"
     } else if outcome.cut {

@@ -16,5 +16,5 @@ pub mod small;
 pub mod table_scripts;
 mod witness;
 
-pub use explore::{Bounds, Outcome, UNBOUNDED, explore, model, model_with_panic};
+pub use explore::{Bounds, Outcome, UNBOUNDED, explore, model, model_with_panic, model_with_preemptions};
 pub use witness::{Drops, Owners, Witness};

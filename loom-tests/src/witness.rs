@@ -22,6 +22,9 @@ impl Drops {
     }
 }
 
+/// So many writes has a destroyed [`Witness`].
+const GONE: u32 = u32::MAX;
+
 /// A value that tells loom of every use of it, and [`Drops`] of its end.
 #[derive(Debug)]
 pub struct Witness {
@@ -41,7 +44,9 @@ impl Witness {
     /// What a shared owner does: loom reports a write that isn't ordered against it.
     pub fn read(&self) -> u32 {
         // SAFETY: loom reports a race.
-        self.cell.with(|p| unsafe { *p })
+        let writes = self.cell.with(|p| unsafe { *p });
+        assert_ne!(writes, GONE, "a look at a destroyed value");
+        writes
     }
 
     /// A write by a shared reference, for a value whose users keep apart by other means.
@@ -62,7 +67,9 @@ impl Drop for Witness {
         if std::thread::panicking() {
             return; // a failed model is unwound
         }
-        self.write();
+        // SAFETY: loom reports a race.
+        let writes = self.cell.with_mut(|p| unsafe { p.replace(GONE) });
+        assert_ne!(writes, GONE, "destroyed twice");
         self.drops.0.fetch_add(1, Relaxed);
     }
 }

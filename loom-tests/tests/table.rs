@@ -4,11 +4,11 @@
 use loom::sync::Mutex;
 use loom::thread::spawn;
 use loom_tests::small::{Small, idle};
-use loom_tests::{Drops, Witness, model, table_scripts};
+use loom_tests::{Drops, Witness, model, model_with_preemptions, table_scripts};
 use std::cell::Cell;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc as Shared;
-use weakly::{Arc, Cause, Removals, generic, internals};
+use weakly::{Arc, Cause, Removals, generic, internals, pin};
 
 /// Keys are their own hashes.
 #[derive(Default)]
@@ -26,7 +26,7 @@ impl Hasher for Same {
     }
 }
 
-type Map = generic::WeakValueMap<u64, Arc<Witness>, BuildHasherDefault<Same>>;
+type Map<K = u64> = generic::WeakValueMap<K, Arc<Witness>, BuildHasherDefault<Same>>;
 
 fn map() -> Shared<Map> {
     Shared::new(Map::with_hasher(BuildHasherDefault::new()))
@@ -181,6 +181,93 @@ fn get_grow_replace_death() {
         assert!(map.get(&1).is_some(), "trap 5, by way of the array");
         writer.join().unwrap();
         quiet(&map, 1, 2);
+    });
+}
+
+/// A key that tells loom of every comparison.
+struct Key(u64, Witness);
+
+impl Key {
+    fn new(key: u64) -> Self {
+        let mut witness = Witness::new(&Drops::new());
+        witness.write();
+        Key(key, witness)
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.1.read();
+        self.0 == other.0
+    }
+}
+
+impl Eq for Key {}
+
+/// The reader sees what came before the node's slot: by its tag, or by the slot alone if its tag was there before.
+fn publish(name: &str, over: bool) {
+    model(name, move || {
+        let (map, value) = (Shared::new(Map::<Key>::with_hasher(BuildHasherDefault::new())), value());
+        map.reserve(1);
+        if over {
+            map.insert(Key::new(1), &value);
+        }
+        let writer = spawn({
+            let (map, value) = (map.clone(), value.clone());
+            move || drop(map.insert(Key::new(1), &value))
+        });
+        let key = Key::new(1);
+        let found = map.contains_key(&key);
+        assert!(found || !over);
+        writer.join().unwrap();
+        assert!(map.contains_key(&key));
+        drop(map);
+        pin().flush(); // the keys
+    });
+}
+
+#[test]
+fn get_publish() {
+    publish("get / publish", false);
+}
+
+#[test]
+fn get_publish_over() {
+    publish("get / publish over", true);
+}
+
+/// Three keys at home in one bucket of two slots: the third went past it.
+#[test]
+fn get_past_a_full_bucket() {
+    model("get past a full bucket / remove, insert", || {
+        let (map, values) = (map(), [value(), value(), value(), value()]);
+        map.reserve(4);
+        let home = |key: &u64| internals::Hashed::mix(*key).position() >> 31 == 0;
+        let mut keys = (0..).filter(home); // of two buckets the first
+        let mut key = || keys.next().expect("half of all");
+        let keys = [key(), key(), key(), key()];
+        for i in 0..3 {
+            map.insert(keys[i], &values[i]);
+        }
+        let writer = spawn({
+            let (map, last) = (map.clone(), values[3].clone());
+            move || {
+                map.remove(&keys[0]);
+                map.insert(keys[3], &last);
+            }
+        });
+        assert!(is(&map.get(&keys[2]), &values[2]), "a key that is always there is never missed");
+        writer.join().unwrap();
+        for i in 1..4 {
+            assert!(is(&map.get(&keys[i]), &values[i]));
+        }
+        quiet(&map, 3, 4);
     });
 }
 
@@ -404,6 +491,19 @@ fn map_drop_death() {
     });
 }
 
+/// The inserter may overwrite the dead entry only if its death is pinned: else nothing keeps the core for that.
+#[test]
+fn insert_over_a_dead_entry_map_drop() {
+    model("insert over a dead entry / the map's drop", || {
+        let (map, old, new) = (map(), value(), value());
+        map.insert(1, &old);
+        let dying = spawn(move || drop(old));
+        drop(map.insert(1, &new));
+        drop(map);
+        dying.join().unwrap();
+    });
+}
+
 #[test]
 fn into_iter_death() {
     model("into_iter / death elsewhere", || {
@@ -436,13 +536,13 @@ fn two_lists_death_death() {
 /// The node belongs to the first death, so the map's drop leaves it alone; the second death still finds its hook.
 #[test]
 fn two_lists_death_death_map_drop() {
-    model("one node in two lists: death / death / the map's drop", || {
+    model_with_preemptions("one node in two lists: death / death / the map's drop", 3, || {
         let (map, one, two) = (Small::<2>::new(), value(), value());
         map.insert([&one, &two]);
-        let first = spawn(move || drop(one));
+        let dropping = spawn(move || drop(map));
         let second = spawn(move || drop(two));
-        drop(map);
-        first.join().unwrap();
+        drop(one);
+        dropping.join().unwrap();
         second.join().unwrap();
     });
 }
@@ -499,6 +599,25 @@ fn walk_replace_death() {
         let writer = spawn({
             let (map, new) = (map.clone(), new.clone());
             move || {
+                drop(map.insert(1, &new));
+                drop(old);
+            }
+        });
+        assert_eq!(map.keys().count(), 1, "a key that is there throughout is seen exactly once");
+        writer.join().unwrap();
+        quiet(&map, 1, 2);
+    });
+}
+
+#[test]
+fn walk_grow_replace_death() {
+    model("walk / grow, replace / death", || {
+        let (map, old, new) = (map(), value(), value());
+        map.insert(1, &old);
+        let writer = spawn({
+            let (map, new) = (map.clone(), new.clone());
+            move || {
+                map.reserve(2);
                 drop(map.insert(1, &new));
                 drop(old);
             }
@@ -619,13 +738,45 @@ fn notice_remove_death() {
     });
 }
 
-/// A part of a listener: its destructor is user code.
+/// Its destructor is user code.
 struct Unpinned;
 
 impl Drop for Unpinned {
     fn drop(&mut self) {
-        assert!(!internals::is_pinned(), "a listener's destructor runs under no guard of the crate's");
+        assert!(!internals::is_pinned(), "user code runs under no guard of the crate's");
     }
+}
+
+/// An owner that a walk or a look-up has made may turn out to be the last.
+#[test]
+fn last_owner_unpinned() {
+    model("a look-up's owner is the last", || {
+        let map =
+            generic::WeakValueMap::<u64, Arc<Unpinned>, BuildHasherDefault<Same>>::with_hasher(Default::default());
+        let entry = || {
+            let value = Arc::new(Unpinned);
+            map.insert(1, &value);
+            Cell::new(Some(value))
+        };
+        let value = entry();
+        map.for_each(|_, _| drop(value.take()));
+        let value = entry();
+        map.retain(|_, _| value.take().is_some());
+        let value = entry();
+        map.retain(|_, _| value.take().is_none());
+        let value = entry();
+        assert_eq!(map.extract_if(|_, _| value.take().is_none()).count(), 0);
+        let value = entry();
+        assert!(map.remove_if(&1, |_, _| value.take().is_none()).is_none());
+        let value = entry();
+        map.compute(1, |_| {
+            if value.take().is_some() {
+                map.clear(); // so that it has to look again, with nobody else left
+            }
+            generic::Compute::Remove
+        });
+        idle(map.table(), 0);
+    });
 }
 
 #[test]

@@ -92,6 +92,19 @@ impl Later {
     }
 }
 
+impl Later {
+    /// Keeps an owner, perhaps the last, until no guard is held: its drop is a death.
+    ///
+    /// # Safety
+    /// As [`owe`](Self::owe).
+    pub unsafe fn keep<A>(&mut self, owner: Option<A>) {
+        if let Some(owner) = owner {
+            // SAFETY: as the caller says.
+            unsafe { self.owe(move || drop(owner)) };
+        }
+    }
+}
+
 impl Drop for Later {
     #[inline]
     fn drop(&mut self) {

@@ -533,7 +533,7 @@ both!([K, A: Pointer, S] [WeakValueMap<K, A, S>] {
     pub fn retain(&self, mut keep: impl FnMut(&K, &A) -> bool) {
         let mut place = Place::default();
         while !place.is_end() {
-            self.map().extract_step(&mut place, |k, a| (!keep(k, a)).then_some(()), |(), _| ());
+            self.map().extract_step(&mut place, |k, a| (!keep(k, a)).then_some(()));
         }
     }
 
@@ -626,9 +626,13 @@ both!([K, A: Pointer, S] [WeakValueMap<K, A, S>] {
             self.map().table.step(&guard, &mut place, &mut entries, |node| {
                 node.entry.revive().map(|value| (&node.entry.key, value))
             });
-            for (key, value) in entries {
-                f(key, &value);
+            for (key, value) in &entries {
+                f(key, value);
             }
+            // Owners, perhaps the last: they go when the guard has gone.
+            let values: Vec<A> = entries.into_iter().map(|(_, value)| value).collect();
+            drop(guard);
+            drop(values);
         }
     }
 
@@ -722,7 +726,7 @@ both!([K, A: Pointer, S] [WeakValueMap<K, A, S>] {
                     seen = true;
                     std::mem::take(&mut first).then(|| k.clone())
                 };
-                self.map().extract_step(&mut place, choose, |k, a| popped = Some((k, a)));
+                popped = self.map().extract_step(&mut place, choose).pop();
             }
             // An entry that was seen but changed before it could be taken: somebody may still be there.
             if popped.is_some() || !seen {

@@ -5,7 +5,7 @@ use crate::death::hook::Later;
 use crate::flight::{Flight, Flights, Joined};
 use crate::pointer::Pointer;
 use crate::reclaim::pin;
-use crate::sync::Arc;
+use crate::sync::{Arc, spin};
 use crate::table::Hashed;
 use crate::table::node::Fresh;
 use equivalent::Equivalent;
@@ -148,12 +148,19 @@ impl<K: Hash + Eq + Send + Sync + 'static, A: Pointer<Target: 'static>, S: Build
         let _later = Later::new(); // a write ends here: what is ripe runs
         // The key goes to where it will stay, so that others can compare theirs with it while it is loading.
         let node = self.fresh(hash, key, None, location);
+        let mut turn = 0;
         loop {
+            let mut listed = Vec::new();
             let joined = {
                 let _guard = pin();
-                flights.join(hash.0, NonNull::from(&node.entry.key), |there| *there == node.entry.key)
+                flights.join(hash.0, NonNull::from(&node.entry.key), |there| *there == node.entry.key, &mut listed)
             };
+            drop(listed);
             match joined {
+                Joined::Again => {
+                    spin(turn);
+                    turn += 1;
+                }
                 Joined::Lead(flight) => {
                     let lead = Lead { map: self, flights, hash, flight, outcome: None, node: Some(node) };
                     return lead.run(load);

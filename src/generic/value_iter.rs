@@ -146,10 +146,8 @@ impl<'a, K: Clone, A: Pointer, S> Extracting<'a, K, A, S> {
             if self.place.is_end() {
                 return None;
             }
-            let mut taken = Vec::new();
             let choose = |k: &K, a: &A| wanted(k, a).then(|| k.clone());
-            self.map.extract_step(&mut self.place, choose, |k, a| taken.push((k, a)));
-            self.taken = taken.into_iter();
+            self.taken = self.map.extract_step(&mut self.place, choose).into_iter();
         }
     }
 }
@@ -167,29 +165,30 @@ impl<'a, K: Clone, A: Pointer, F, S> ExtractIf<'a, K, A, F, S> {
 }
 
 impl<K, A: Pointer, S> WeakValueMap<K, A, S> {
-    /// One step of a removing walk: takes out what `choose` chooses of one bucket, and hands it to `taken`.
+    /// One step of a removing walk: takes out what `choose` chooses of one bucket.
     pub(super) fn extract_step<R>(
         &self,
         place: &mut Place,
         mut choose: impl FnMut(&K, &A) -> Option<R>,
-        mut taken: impl FnMut(R, A),
-    ) {
+    ) -> Vec<(R, A)> {
         let mut later = Later::new();
+        let mut taken = Vec::new();
+        let mut found = Vec::new(); // owners, perhaps the last: they go when the guard has gone
         let guard = pin();
-        let mut found = Vec::new();
         self.table
             .step(&guard, place, &mut found, |node| node.entry.revive().map(|value| (NonNull::from(node), value)));
-        let Some(core) = self.table.core() else { return };
-        for (node, value) in found {
+        let Some(core) = self.table.core() else { return taken };
+        for (node, value) in &found {
             // SAFETY: the guard keeps the node, and the value is alive in our hands.
             unsafe {
-                if let Some(r) = choose(&node.as_ref().entry.key, &value)
-                    && core.remove(node, &guard, &mut later)
+                if let Some(r) = choose(&node.as_ref().entry.key, value)
+                    && core.remove(*node, &guard, &mut later)
                 {
-                    taken(r, value);
+                    taken.push((r, value.clone()));
                 }
             }
         }
+        taken
     }
 }
 

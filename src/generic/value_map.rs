@@ -357,9 +357,17 @@ impl<K, A: Pointer, S> WeakValueMap<K, A, S> {
             let survey = self.survey(guard, hash, q);
             let (node, value) = survey.hit.as_ref()?;
             // SAFETY: the guard keeps the node.
-            let r = wanted(unsafe { &node.as_ref().entry.key }, value)?;
-            if survey.remove(guard, later) {
+            let wanted = wanted(unsafe { &node.as_ref().entry.key }, value);
+            let unwanted = wanted.is_none();
+            if let Some(r) = wanted
+                && survey.remove(guard, later)
+            {
                 return survey.hit.map(|(_, value)| (r, value));
+            }
+            // SAFETY: an owner of its own.
+            unsafe { later.keep(survey.hit.map(|(_, value)| value)) };
+            if unwanted {
+                return None;
             }
         }
     }
@@ -399,7 +407,11 @@ impl<K: Eq, A: Pointer, S> WeakValueMap<K, A, S> {
             };
             match done {
                 Ok(()) => return survey.hit.map(|(_, old)| old),
-                Err(back) => node = back,
+                Err(back) => {
+                    node = back;
+                    // SAFETY: an owner of its own.
+                    unsafe { later.keep(survey.hit.map(|(_, old)| old)) };
+                }
             }
         }
     }
@@ -448,12 +460,21 @@ impl<K: Eq, A: Pointer, S> WeakValueMap<K, A, S> {
                         Ok(()) => return Computed::Inserted { old, new },
                         Err(back) => key = back.into_entry().key,
                     }
+                    // SAFETY: owners of their own.
+                    unsafe {
+                        later.keep(old);
+                        later.keep(Some(new));
+                    }
                     continue;
                 }
                 Compute::Remove => match old {
                     None => Computed::Kept(None),
                     Some(old) if survey.remove(guard, later) => Computed::Removed(old),
-                    Some(_) => continue,
+                    Some(old) => {
+                        // SAFETY: an owner of its own.
+                        unsafe { later.keep(Some(old)) };
+                        continue;
+                    }
                 },
             };
             drop(key); // here, for a panic at the end would leak what is returned (rust-lang/rust#47949)

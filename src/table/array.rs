@@ -46,8 +46,8 @@ impl<E: Entry> Array<E> {
     /// An empty array of `buckets`, a power of two.
     pub fn new(buckets: usize, shard_bits: u32) -> Result<NonNull<Self>, TooLarge> {
         debug_assert!(buckets.is_power_of_two());
-        if buckets.trailing_zeros() + shard_bits > u32::BITS || buckets * STRIDE > MAX_PLACE {
-            return Err(TooLarge); // a position could not tell its homes apart, or a node not write its place down
+        if !Self::is_in_bounds(buckets, shard_bits) {
+            return Err(TooLarge);
         }
         let layout = Self::layout(buckets)?;
         // SAFETY: the layout has room for the head at least.
@@ -67,9 +67,14 @@ impl<E: Entry> Array<E> {
     pub fn new_or_abort(buckets: usize, shard_bits: u32) -> NonNull<Self> {
         match (Self::new(buckets, shard_bits), Self::layout(buckets)) {
             (Ok(array), _) => array,
-            (Err(TooLarge), Ok(layout)) => handle_alloc_error(layout),
-            (Err(TooLarge), Err(TooLarge)) => panic!("capacity overflow: a table larger than the address space"),
+            (Err(TooLarge), Ok(layout)) if Self::is_in_bounds(buckets, shard_bits) => handle_alloc_error(layout),
+            (Err(TooLarge), _) => panic!("capacity overflow: more entries than a shard can hold"),
         }
+    }
+
+    /// Can a position tell its homes apart, and a node write its place down?
+    fn is_in_bounds(buckets: usize, shard_bits: u32) -> bool {
+        buckets.trailing_zeros() + shard_bits <= u32::BITS && buckets <= MAX_PLACE / STRIDE
     }
 
     /// Frees the array; the nodes in it are somebody else's.

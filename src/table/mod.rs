@@ -264,8 +264,14 @@ impl<E: Entry> Table<E> {
     /// Sweeps every shard that has something posted; how much that was.
     pub fn run_pending(&self, guard: &Guard) -> usize {
         let Some(core) = self.core() else { return 0 };
-        let posted = core.shards.iter().filter(|shard| shard.has_posted());
-        posted.map(|shard| shard.lock(core, guard).sweep()).sum()
+        let sweep = |shard: &Shard<E>| {
+            let posted = shard.posted();
+            if posted > 0 {
+                drop(shard.lock(core, guard)); // leaving sweeps all there is
+            }
+            posted
+        };
+        core.shards.iter().map(sweep).sum()
     }
 
     /// Room for `more` entries, if they spread evenly.
