@@ -621,18 +621,18 @@ both!([K, A: Pointer, S] [WeakValueMap<K, A, S>] {
     pub fn for_each(&self, mut f: impl FnMut(&K, &A)) {
         let mut place = Place::default();
         while !place.is_end() {
-            let guard = self.hold();
-            let mut entries = Vec::new();
-            self.map().table.step(&guard, &mut place, &mut entries, |node| {
-                node.entry.revive().map(|value| (&node.entry.key, value))
-            });
-            for (key, value) in &entries {
-                f(key, value);
-            }
-            // Owners, perhaps the last: they go when the guard has gone.
-            let values: Vec<A> = entries.into_iter().map(|(_, value)| value).collect();
-            drop(guard);
-            drop(values);
+            let values: Vec<A> = {
+                let guard = self.hold();
+                let mut entries = Vec::new();
+                self.map().table.step(&guard, &mut place, &mut entries, |node| {
+                    node.entry.revive().map(|value| (&node.entry.key, value))
+                });
+                for (key, value) in &entries {
+                    f(key, value);
+                }
+                entries.into_iter().map(|(_, value)| value).collect()
+            };
+            drop(values); // owners, perhaps the last: they go when the guard has gone
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher, RandomState};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc as StdArc, Barrier};
 use std::thread::{self, JoinHandle};
@@ -59,6 +59,20 @@ pub fn together(n: usize, work: impl Fn(usize) + Sync) {
             });
         }
     });
+}
+
+/// Says that a test is over, however it ends, to threads that go on until then.
+pub struct Over<'a>(pub &'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
+/// How many times as long as usual the tests that depend on luck are to run: from `WEAKLY_LONG`, or once.
+pub fn long() -> usize {
+    std::env::var("WEAKLY_LONG").map_or(1, |n| n.parse().expect("WEAKLY_LONG: a number"))
 }
 
 /// The seed of this run: from `WEAKLY_SEED`, or a fresh one. Printed, so that a failure can be run again.

@@ -3,7 +3,11 @@
 mod common;
 mod finalizer;
 mod flight;
+mod history;
 mod hostile;
+mod iterate;
+mod promises;
 mod ptr;
 mod slots;
+mod stress;
 mod value_map;

@@ -1,0 +1,509 @@
+//! Memory, to the byte: a ledger of every block that a scenario allocates, on whatever thread it is freed. After each scenario,
+//! once flushed, nothing is left; a new map allocates nothing; a table that has seen heaps of entries comes back to its size; and
+//! what a thread holds back is bounded.
+//!
+//! A block carries a mark that says whether it was allocated by a thread that was *on the books* just then; so neither the test
+//! harness nor what the epoch keeps for itself disturbs the figures.
+
+#[path = "it/common.rs"]
+#[allow(dead_code, reason = "shared with the other binaries")]
+mod common;
+
+use common::{Constant, Counted, Tally, panics_as_planned, planned, sized, together, watchdog};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Barrier, Mutex, MutexGuard};
+use weakly::{Arc, Compute, Cursor, WeakValueMap};
+
+/// The system's allocator with a mark before every block.
+struct Ledger;
+
+#[global_allocator]
+static ALLOCATOR: Ledger = Ledger;
+
+thread_local! {
+    /// Is this thread on the books?
+    static ON: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Bytes and blocks of the books that are not yet freed, and blocks that ever were allocated.
+static BYTES: AtomicIsize = AtomicIsize::new(0);
+static BLOCKS: AtomicIsize = AtomicIsize::new(0);
+static EVER: AtomicUsize = AtomicUsize::new(0);
+
+/// The layout of a block with its mark before it, and how far the block is from its start.
+fn marked(layout: Layout) -> (Layout, usize) {
+    let before = layout.align().max(align_of::<bool>());
+    let Ok(whole) = Layout::from_size_align(layout.size() + before, before) else { std::process::abort() };
+    (whole, before)
+}
+
+// SAFETY: every block is the system's, with room for a mark before it that is at least as large as its alignment; `dealloc`
+// finds mark and layout the same way as `alloc` did.
+unsafe impl GlobalAlloc for Ledger {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let (whole, before) = marked(layout);
+        let on = ON.get();
+        // SAFETY: the size is not 0; the mark lies in the block's first bytes.
+        unsafe {
+            let start = System.alloc(whole);
+            if start.is_null() {
+                return start;
+            }
+            start.cast::<bool>().write(on);
+            if on {
+                BYTES.fetch_add(layout.size() as isize, SeqCst);
+                BLOCKS.fetch_add(1, SeqCst);
+                EVER.fetch_add(1, SeqCst);
+            }
+            start.add(before)
+        }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        let (whole, before) = marked(layout);
+        // SAFETY: as the caller says, the block is `alloc`'s, with this layout.
+        unsafe {
+            let start = block.sub(before);
+            if start.cast::<bool>().read() {
+                BYTES.fetch_sub(layout.size() as isize, SeqCst);
+                BLOCKS.fetch_sub(1, SeqCst);
+            }
+            System.dealloc(start, whole);
+        }
+    }
+}
+
+/// Runs `work` with this thread on the books.
+fn booked<R>(work: impl FnOnce() -> R) -> R {
+    struct Off;
+    impl Drop for Off {
+        fn drop(&mut self) {
+            ON.set(false);
+        }
+    }
+    ON.set(true);
+    let _off = Off;
+    work()
+}
+
+/// One test at a time: there is one ledger. What is made once a process or thread is made before.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let alone = ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    churn();
+    // As many waiting threads at once as any scenario has, so that the lists of those who wait have grown.
+    let (map, barrier): (WeakValueMap<u64, u64>, _) = (WeakValueMap::new(), Barrier::new(THREADS));
+    let asked = AtomicUsize::new(0);
+    together(THREADS, |_| {
+        barrier.wait();
+        asked.fetch_add(1, SeqCst);
+        map.get_or_insert_with(1, |_| {
+            while asked.load(SeqCst) < THREADS {
+                std::thread::yield_now();
+            }
+            for _ in 0..sized(1_000, 20) {
+                std::thread::yield_now(); // the others go to sleep
+            }
+            Arc::new(1)
+        });
+    });
+    settle();
+    BYTES.store(0, SeqCst);
+    BLOCKS.store(0, SeqCst);
+    alone
+}
+
+const THREADS: usize = sized(4, 2);
+
+/// Off the books: pushes what the books have left in the epoch's and the ripe list's queues through them.
+fn churn() {
+    let map: WeakValueMap<String, u64> = WeakValueMap::new();
+    for n in 0..100 {
+        map.insert(n.to_string(), &Arc::new(n));
+    }
+    weakly::pin().flush();
+}
+
+/// Waits until all that was allocated on the books is freed, or nothing more goes.
+fn settle() {
+    for _ in 0..sized(2_000, 30) {
+        if BLOCKS.load(SeqCst) == 0 {
+            return;
+        }
+        churn();
+    }
+}
+
+fn left() -> (isize, isize) {
+    (BLOCKS.load(SeqCst), BYTES.load(SeqCst))
+}
+
+type Map = WeakValueMap<String, String>;
+
+fn key(n: usize) -> String {
+    format!("key {n}")
+}
+
+fn value(n: usize) -> Arc<String> {
+    Arc::new(format!("value {n}"))
+}
+
+/// A map of `n` entries, and its values.
+fn filled(n: usize) -> (Map, Vec<Arc<String>>) {
+    let values: Vec<_> = (0..n).map(value).collect();
+    (values.iter().enumerate().map(|(n, value)| (key(n), value)).collect(), values)
+}
+
+/// What a program may do with a map, each from nothing to nothing.
+const SCENARIOS: &[(&str, fn())] = &[
+    ("entries that die", || {
+        let map = Map::new();
+        for n in 0..100 {
+            map.insert(key(n), &value(n));
+        }
+        assert!(map.is_empty());
+    }),
+    ("entries that are replaced", || {
+        let (map, values) = filled(10);
+        for n in 0..100 {
+            map.insert(key(n % 10), &values[n % 7]);
+        }
+    }),
+    ("entries that are removed", || {
+        let (map, values) = filled(100);
+        for (n, value) in values.iter().enumerate() {
+            match n % 5 {
+                0 => drop(map.remove(&key(n))),
+                1 => drop(map.remove_if(&key(n), |_, _| true)),
+                2 => assert!(map.remove_exact(&key(n), &Arc::downgrade(value))),
+                3 => drop(map.remove_entry(&key(n))),
+                _ => {}
+            }
+        }
+        assert_eq!(std::iter::from_fn(|| map.pop()).count(), 20);
+    }),
+    ("a map that goes before its values", || {
+        let (map, values) = filled(100);
+        drop(map);
+        drop(values);
+    }),
+    ("values that go before their map", || {
+        let (map, values) = filled(100);
+        drop(values);
+        drop(map);
+    }),
+    ("clear, and again", || {
+        let (map, values) = filled(100);
+        map.clear();
+        map.extend(values.iter().map(|value| (value.to_string(), value)));
+        map.clear();
+    }),
+    ("walks, whole and broken off", || {
+        let (map, values) = filled(100);
+        assert_eq!(map.iter().count() + map.keys().count() + map.snapshot().len(), 300);
+        drop((map.iter().next(), map.values().next(), map.weak_values().next(), map.pin().iter().nth(3)));
+        drop((map.drain().nth(3), map.extract_if(|key, _| key.len() > 5).nth(2), map.scan(Cursor::default(), 7)));
+        map.retain(|key, _| key.len() > 5);
+        drop(values);
+    }),
+    ("maps taken apart", || {
+        let (map, values) = filled(50);
+        let clone = map.clone();
+        let other = &map | &clone;
+        assert!(map == clone && map.is_submap(&other));
+        drop(map.into_iter().nth(3));
+        drop(clone.into_keys().nth(3));
+        drop(other.into_values().nth(3));
+        drop(values);
+    }),
+    ("writes that don't", || {
+        let (map, values) = filled(5);
+        assert!(map.try_insert(key(1), &values[2]).is_err());
+        drop(map.get_or_insert(key(1), value(1)));
+        drop(map.compute(key(1), |_| Compute::Keep));
+        drop(map.compute(key(9), |_| Compute::Insert(value(9))));
+        drop(map.compute(key(1), |_| Compute::Remove));
+    }),
+    ("loads", || {
+        let map = Map::new();
+        drop(map.get_or_insert_with(key(1), |_| value(1)));
+        let two = map.get_or_insert_with_ref("key 2", |_| value(2));
+        drop(map.get_or_insert_with(key(2), |_| unreachable!()));
+        assert!(map.get_or_try_insert_with(key(3), |_| Err(key(3))).is_err());
+        assert!(map.get_or_try_insert_with_ref("key 3", |_| Err(key(3))).is_err());
+        assert!(panics_as_planned(|| drop(map.get_or_insert_with(key(4), |_| planned()))));
+        let nested = map.get_or_insert_with(key(5), |_| map.get_or_insert_with(key(6), |_| value(6)));
+        drop((two, nested));
+    }),
+    ("listeners and subscriptions", || {
+        let told = Box::new(5);
+        let map: Map = WeakValueMap::builder().on_removal(move |_, _| assert_eq!(*told, 5)).build();
+        let (read, unread, late) = (map.removals(), map.removals(), map.removals());
+        for n in 0..1_100 {
+            map.insert(key(n), &value(n)); // more than a subscription holds
+        }
+        assert!(read.try_iter().count() > 1_000 && unread.dropped() > 0);
+        drop(read);
+        drop(map);
+        drop((unread, late));
+    }),
+    ("listeners that panic", || {
+        let map: Map = WeakValueMap::builder().on_removal(|_, _| planned()).build();
+        for n in 0..10 {
+            map.insert(key(n), &value(n));
+        }
+    }),
+    ("callbacks that are called, cancelled, left behind", || {
+        let (map, values) = filled(10);
+        let captured = key(0);
+        let called = Arc::observe(&values[0], move |value| assert!(value.len() > captured.len()));
+        let cancelled = Arc::observe(&values[1], |_| unreachable!());
+        Arc::observe(&values[2], |_| planned()).detach();
+        assert!(cancelled.cancel());
+        drop(values);
+        assert!(!called.is_pending() && map.is_empty());
+    }),
+    ("deferred values, read and dropped", || {
+        let map = Map::new();
+        let values: Vec<_> = (0..50).map(|n| Arc::new_deferred(key(n))).collect();
+        map.extend(values.iter().map(|value| (value.to_string(), value)));
+        let pinned = map.pin();
+        let read = pinned.read("key 7").unwrap();
+        drop(values);
+        assert_eq!(read.as_str(), "key 7");
+    }),
+    ("room made and given back", || {
+        let map = Map::with_capacity(1_000);
+        map.reserve(5_000);
+        assert!(map.try_reserve(usize::MAX).is_err());
+        map.shrink_to(100);
+        let all: Vec<_> = (0..500).map(value).collect();
+        map.extend(all.iter().map(|value| (value.to_string(), value)));
+        map.shrink_to_fit();
+    }),
+    ("a poor hash", || {
+        let map: WeakValueMap<String, String, Constant> = WeakValueMap::default();
+        let all: Vec<_> = (0..sized(600, 40)).map(value).collect();
+        map.extend(all.iter().map(|value| (value.to_string(), value)));
+        drop(all);
+        assert!(map.is_empty());
+    }),
+    ("a chain of values", || {
+        struct Link(#[allow(dead_code, reason = "held, not read")] Option<Arc<Link>>);
+        let map: WeakValueMap<usize, Link> = WeakValueMap::new();
+        let mut first = Arc::new(Link(None));
+        for n in 0..sized(2_000, 60) {
+            map.insert(n, &first);
+            first = Arc::new(Link(Some(first)));
+        }
+        drop(first);
+        assert!(map.is_empty());
+    }),
+    ("a destructor that panics", || {
+        struct Panics(#[allow(dead_code, reason = "held, not read")] String);
+        impl Drop for Panics {
+            fn drop(&mut self) {
+                planned();
+            }
+        }
+        let map: WeakValueMap<String, Panics> = WeakValueMap::new();
+        let value = Arc::new(Panics(key(1)));
+        map.insert(key(1), &value);
+        assert!(panics_as_planned(|| drop(value)));
+        // And of a key, which is contained.
+        let map: WeakValueMap<u64, u64> = WeakValueMap::new();
+        map.insert(1, &Arc::new(1));
+    }),
+    ("values that know themselves", || {
+        struct Me(weakly::Weak<Me>);
+        let map: WeakValueMap<u64, Me> = WeakValueMap::new();
+        let me = Arc::new_cyclic(|me| Me(me.clone()));
+        map.insert(1, &me);
+        assert!(map.remove_exact(&1, &me.0) && Arc::try_unwrap(me).is_ok_and(|me| me.0.upgrade().is_none()));
+    }),
+];
+
+#[test]
+fn after_each_scenario_nothing_is_left() {
+    let _dog = watchdog();
+    let _alone = alone();
+    for (name, scenario) in SCENARIOS {
+        booked(scenario);
+        settle();
+        assert_eq!(left(), (0, 0), "blocks and bytes that {name} left");
+    }
+}
+
+#[test]
+fn after_threads_that_do_it_all_at_once_nothing_is_left() {
+    let _dog = watchdog();
+    let _alone = alone();
+    for _ in 0..sized(20, 1) {
+        let map = Mutex::new(Some(booked(Map::new)));
+        {
+            let map = map.lock().unwrap();
+            let map = map.as_ref().unwrap();
+            together(THREADS, |thread| {
+                drop(weakly::pin()); // what the epoch keeps for this thread is off the books
+                booked(|| {
+                    let mut held = Vec::new();
+                    for n in 0..sized(500, 20) {
+                        let n = (n * 7 + thread) % 20;
+                        match n % 6 {
+                            0 | 1 => {
+                                let value = value(n);
+                                map.insert(key(n), &value);
+                                held.push(value);
+                            }
+                            2 => held.push(map.get_or_insert_with(key(n), |_| value(n))),
+                            3 => drop(map.remove(&key(n - 1))),
+                            4 => held.extend(map.get(&key(n - 2))),
+                            _ if n == 5 => map.shrink_to_fit(),
+                            _ => held.clear(),
+                        }
+                    }
+                });
+            });
+        }
+        booked(|| drop(map.lock().unwrap().take()));
+        settle();
+        assert_eq!(left(), (0, 0), "blocks and bytes");
+    }
+}
+
+#[test]
+fn a_new_map_allocates_nothing() {
+    let _alone = alone();
+    let ever = EVER.load(SeqCst);
+    booked(|| {
+        static STATIC: WeakValueMap<u64, u64, BuildHasherDefault<DefaultHasher>> =
+            WeakValueMap::with_hasher(BuildHasherDefault::new());
+        let maps: [WeakValueMap<u64, u64>; 3] =
+            [WeakValueMap::new(), WeakValueMap::default(), WeakValueMap::with_capacity(0)];
+        for map in maps {
+            assert!(map.get(&1).is_none() && !map.contains_key(&1) && map.pin().read(&1).is_none());
+            assert!(map.remove(&1).is_none() && map.remove_if(&1, |_, _| true).is_none() && map.pop().is_none());
+            assert_eq!((map.len(), map.capacity(), map.iter().count(), map.keys().count()), (0, 0, 0, 0));
+            assert_eq!((map.snapshot().len(), map.drain().count(), map.stats().len), (0, 0, 0));
+            map.for_each(|_, _| ());
+            map.retain(|_, _| true);
+            map.clear();
+            map.shrink_to_fit();
+            map.reserve(0);
+            map.run_pending_removals();
+        }
+        assert!(STATIC.is_empty());
+    });
+    assert_eq!(EVER.load(SeqCst) - ever, 0);
+}
+
+#[test]
+fn look_ups_allocate_nothing() {
+    let _alone = alone();
+    let (map, values) = booked(|| filled(100));
+    let keys: Vec<String> = (0..100).map(key).collect();
+    let ever = EVER.load(SeqCst);
+    booked(|| {
+        for (key, value) in keys.iter().zip(&values) {
+            assert!(Arc::ptr_eq(&map.get(key).unwrap(), value) && map.contains_key(key));
+            assert!(map.pin().read(key).is_some() && map.get("none").is_none());
+        }
+        assert_eq!((map.len(), map.stats().len), (100, 100));
+    });
+    assert_eq!(EVER.load(SeqCst) - ever, 0);
+    booked(|| drop((map, values)));
+    settle();
+    assert_eq!(left(), (0, 0));
+}
+
+#[test]
+fn tables_come_back_to_their_size_after_churn() {
+    let _dog = watchdog();
+    let _alone = alone();
+    let map: WeakValueMap<u64, u64> = booked(WeakValueMap::new);
+    let steady: Vec<_> = booked(|| (0..100).map(Arc::new).collect());
+    booked(|| map.extend(steady.iter().map(|value| (**value, value))));
+    settle_to_no_less();
+    let before = left();
+    for round in 0..3 {
+        booked(|| {
+            // A heap that dies at once, an endless stream that dies one by one, and entries that come and go by hand.
+            let heap: Vec<_> = (1_000..sized(20_000, 1_100) as u64).map(Arc::new).collect();
+            map.extend(heap.iter().map(|value| (**value, value)));
+            drop(heap);
+            for n in 0..sized(20_000, 100) as u64 {
+                map.insert((1 << 40) | n, &Arc::new(n));
+            }
+            for n in 0..sized(5_000, 50) as u64 {
+                map.insert((1 << 50) | (n % 50), &steady[0]);
+                map.remove(&((1 << 50) | (n % 50)));
+            }
+        });
+        settle_to_no_less();
+        let after = left();
+        assert_eq!(after.0, before.0, "blocks after round {round}");
+        assert!(after.1 <= before.1 * 2, "{} bytes where there were {}, after round {round}", after.1, before.1);
+    }
+    booked(|| drop((map, steady)));
+    settle();
+    assert_eq!(left(), (0, 0));
+}
+
+/// As [`settle`], where something is to stay: until nothing has gone for a while.
+fn settle_to_no_less() {
+    let (mut least, mut since) = (left(), 0);
+    while since < sized(50, 5) {
+        churn();
+        since = if left() < least { 0 } else { since + 1 };
+        least = left();
+    }
+}
+
+#[test]
+fn what_a_thread_holds_back_is_bounded() {
+    let _dog = watchdog();
+    let _alone = alone();
+    /// The most that was there at once while one thread lets entries with values of `size` bytes come and go.
+    fn most<const SIZE: usize>() -> (isize, isize) {
+        let map: WeakValueMap<u64, [u8; SIZE]> = WeakValueMap::new();
+        let mut most = (0, 0);
+        for n in 0..sized(5_000, 200) as u64 {
+            booked(|| map.insert(n % 10, &Arc::new([0; SIZE])));
+            let now = left();
+            most = (now.0.max(most.0), now.1.max(most.1));
+        }
+        drop(map);
+        settle();
+        assert_eq!(left(), (0, 0));
+        println!("{most:?} of {SIZE} bytes");
+        most
+    }
+    // Sixteen things or 64 KiB unflushed, and twice as many on their way through the epochs: each counts block and node.
+    let small = most::<8>();
+    assert!(small.0 <= 16 * 2 * 4, "{} blocks held back", small.0);
+    let large = most::<20_000>();
+    assert!(large.1 <= 64 * 1024 * 4, "{} bytes held back", large.1);
+}
+
+#[test]
+fn unread_notices_and_unwatched_maps_cost_nothing() {
+    let _dog = watchdog();
+    let _alone = alone();
+    let tally = Tally::new();
+    let map: WeakValueMap<u64, Counted> = WeakValueMap::new();
+    map.reserve(100);
+    let mut least = usize::MAX;
+    for n in 0..sized(200, 20) as u64 {
+        let value = Arc::new(Counted::new(n, &tally));
+        let ever = EVER.load(SeqCst);
+        booked(|| {
+            map.insert(n % 5, &value);
+            drop(value);
+        });
+        least = least.min(EVER.load(SeqCst) - ever);
+    }
+    assert_eq!(least, 1, "an entry that comes and goes is one node");
+}
