@@ -10,6 +10,9 @@
 //! | `CLOSED` | sticky: the death has taken the list; nobody changes its links any more |
 //! | `DEFERRED` | fixed at birth: the destructor waits for a grace period |
 //!
+//! Until an unborn object is there, the word is a locked pointer to its layout: of a value that may never come, perhaps because
+//! its type has none, nobody may make the reference that `Layout::for_value` wants.
+//!
 //! # Steps
 //!
 //! Lock; read or change links; unlock, storing the new first hook. The death locks once, sets CLOSED, and walks the list
@@ -28,6 +31,7 @@
 //! Take two of these bits at once; pin, allocate, or run a user's code under one.
 
 use crate::sync::{AtomicPtr, Ordering, spin};
+use std::alloc::Layout;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::null_mut;
@@ -36,6 +40,18 @@ const LOCKED: usize = 1;
 const CLOSED: usize = 2;
 const DEFERRED: usize = 4;
 const BITS: usize = LOCKED | CLOSED | DEFERRED;
+
+/// The layout of a value that is still to come.
+#[derive(Debug)]
+#[repr(align(8))] // as hooks are: the bits must be free
+pub struct Unborn(Layout);
+
+impl Unborn {
+    /// The layout of a `T`.
+    pub const fn new<T>() -> Self {
+        Unborn(Layout::new::<T>())
+    }
+}
 
 /// The head of a list of `H`; `H` must be aligned to 8.
 pub struct Head<H>(AtomicPtr<H>);
@@ -52,6 +68,28 @@ impl<H> Head<H> {
     /// An empty, open list of an object whose destructor waits for a grace period.
     pub fn deferred() -> Self {
         Head(AtomicPtr::new(null_mut::<H>().map_addr(|a| a | DEFERRED)))
+    }
+
+    /// The locked list of an object whose value is still to come.
+    pub fn unborn(layout: &'static Unborn) -> Self {
+        Head(AtomicPtr::new((&raw const *layout).cast_mut().cast::<H>().map_addr(|a| a | LOCKED)))
+    }
+
+    /// An unborn object's list becomes an empty, open one, by whoever is about to publish its first owner.
+    pub fn open(&self) {
+        // Relaxed: registrars come by way of an owner, whom `State::publish` releases.
+        self.0.store(null_mut(), Ordering::Relaxed);
+    }
+
+    /// The layout of the value that has not come.
+    ///
+    /// # Safety
+    /// The list is [`unborn`](Self::unborn) and not opened.
+    pub unsafe fn unborn_layout(&self) -> Layout {
+        // Relaxed: the word has not changed since it was made.
+        let layout = self.0.load(Ordering::Relaxed).map_addr(|a| a & !LOCKED).cast::<Unborn>();
+        // SAFETY: as the caller says.
+        unsafe { (*layout).0 }
     }
 
     /// No hook, not deferred, never closed: nothing to do at this death but the destructor.

@@ -77,24 +77,32 @@ pub fn with_address<T: ?Sized>(like: *const T, address: NonNull<u8>) -> NonNull<
     }
 }
 
-/// The size of a value that may be gone, or under its destructor's `&mut` just now: there must be no `&T` then.
+/// The layout of a value that may be gone, or under its destructor's `&mut` just now: there must be no `&T` then.
+///
+/// # Safety
+/// The block's memory is there, and a value has been in it, or is to be written: not of a type that has no values.
+#[inline]
+pub unsafe fn layout_of<T: ?Sized>(value: NonNull<T>) -> Layout {
+    // SAFETY: it comes from the type or the pointer's metadata alone; a reference to a cell claims nothing of what is in it.
+    Layout::for_value(unsafe { &*(value.as_ptr() as *const UnsafeCell<T>) })
+}
+
+/// The size of a value that may be gone, or 0 while it is still to come.
 ///
 /// # Safety
 /// The caller holds a count of the block, so that its memory is there.
 pub unsafe fn size_of_value<T: ?Sized>(value: NonNull<T>) -> usize {
-    // SAFETY: the size comes from the type or the pointer's metadata alone; a reference to a cell claims nothing of what is
-    // in it.
-    size_of_val(unsafe { &*(value.as_ptr() as *const UnsafeCell<T>) })
+    // SAFETY: as the caller says; the value was born.
+    unsafe { if header(value).state.is_unborn() { 0 } else { layout_of(value).size() } }
 }
 
 /// Frees a block's memory; its value is gone, or never came.
 ///
 /// # Safety
-/// No count of either kind is left, nobody under a guard still looks at the block, and `value` came from this module.
+/// No count of either kind is left, nobody under a guard still looks at the block, and `value` came from this module and
+/// has this layout.
 #[inline]
-pub unsafe fn free<T: ?Sized>(value: NonNull<T>) {
-    // SAFETY: size and alignment come from the type or the pointer's metadata; of the destroyed value nothing is read.
-    let layout = Layout::for_value::<T>(unsafe { value.as_ref() });
+pub unsafe fn free<T: ?Sized>(value: NonNull<T>, layout: Layout) {
     let (prefix, block) = block_layout(layout);
     // SAFETY: the same layout as in `allocate`, so the same base.
     unsafe {
@@ -113,7 +121,8 @@ pub unsafe fn release_weak<T: ?Sized>(value: NonNull<T>) {
     // SAFETY: the caller's count keeps the block until here; the last one frees.
     unsafe {
         if header(value).release_weak() {
-            free(value);
+            let unborn = header(value).unborn();
+            free(value, unborn.unwrap_or_else(|| layout_of(value)));
         }
     }
 }

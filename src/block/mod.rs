@@ -40,8 +40,9 @@ pub mod state;
 
 use crate::death::hook::Hook;
 use crate::sync::{AtomicUsize, Ordering, fence, spin};
-use head::Head;
+use head::{Head, Unborn};
 use state::State;
+use std::alloc::Layout;
 use std::process::abort;
 
 /// The weak word while an owner looks whether it is alone.
@@ -71,9 +72,21 @@ impl Header {
         Header { hooks: Head::deferred(), ..Header::new() }
     }
 
-    /// No owner yet, but the weak count that owners will hold.
-    pub fn unborn() -> Self {
-        Header { state: State::unborn(), ..Header::new() }
+    /// No owner yet, but the weak count that owners will hold, and the layout of the value that will come.
+    pub fn new_unborn(layout: &'static Unborn) -> Self {
+        Header { state: State::unborn(), hooks: Head::unborn(layout), ..Header::new() }
+    }
+
+    /// The layout of the value that never came; `None` if it did. Only for the last count of either kind.
+    pub fn unborn(&self) -> Option<Layout> {
+        // SAFETY: unborn to the last, so the list was never opened.
+        self.state.is_unborn().then(|| unsafe { self.hooks.unborn_layout() })
+    }
+
+    /// The value of an unborn block is there: one owner.
+    pub fn publish(&self) {
+        self.hooks.open();
+        self.state.publish();
     }
 
     /// One more weak count, by whoever holds one.

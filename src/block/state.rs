@@ -10,7 +10,8 @@
 //! | `n`, 1 <= n < `LIMIT` | n owners |
 //! | `0` | the pending dropper alone; an upgrade may still win |
 //! | `HELD \| n` | an upgrade found 0 and won: the pending dropper has its count back, beside n others |
-//! | `DEAD \| any` | dead (or, in `new_cyclic`, unborn); upgrades fail and leave their increment behind |
+//! | `DEAD \| any` | dead; upgrades fail and leave their increment behind |
+//! | `DEAD \| UNBORN \| any` | the value is still to come (`new_cyclic`), if ever; upgrades as above |
 //!
 //! # Steps
 //!
@@ -44,6 +45,8 @@ use std::process::abort;
 
 /// Sticky: the object is dead, or not yet born.
 const DEAD: u64 = 1 << 63;
+/// Beside DEAD: not yet born.
+const UNBORN: u64 = 1 << 61;
 /// The pending dropper holds a count again.
 const HELD: u64 = 1 << 62;
 /// Counts from here on have run away. Far enough from the flags that failed upgrades can't bridge the gap.
@@ -65,7 +68,7 @@ impl State {
 
     /// No owner yet: upgrades fail until [`publish`](Self::publish).
     pub fn unborn() -> Self {
-        State(AtomicU64::new(DEAD))
+        State(AtomicU64::new(DEAD | UNBORN))
     }
 
     /// The value of an unborn block is there: one owner.
@@ -159,6 +162,12 @@ impl State {
     pub fn is_alive(&self) -> bool {
         // Acquire: whoever sees a death here sees what came before it, as it would by a failed upgrade.
         self.0.load(Ordering::Acquire) & DEAD == 0
+    }
+
+    /// The value is still to come.
+    pub fn is_unborn(&self) -> bool {
+        // Relaxed: asked by who frees the block, who has acquired all; else a guess.
+        self.0.load(Ordering::Relaxed) & (DEAD | UNBORN) == DEAD | UNBORN
     }
 
     /// The number of owners: 0 when dead, else at least 1.

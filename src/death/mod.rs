@@ -34,7 +34,7 @@
 pub mod call;
 pub mod hook;
 
-use crate::block::layout::{free, header, release_weak};
+use crate::block::layout::{free, header, layout_of, release_weak};
 use crate::reclaim;
 use hook::{Batch, Hook, Later};
 use std::ptr::{NonNull, drop_in_place};
@@ -55,7 +55,7 @@ struct Unshared<T: ?Sized>(NonNull<T>);
 impl<T: ?Sized> Drop for Unshared<T> {
     fn drop(&mut self) {
         // SAFETY: made by `destroy_unshared`, whose caller is alone with the block.
-        unsafe { free(self.0) }
+        unsafe { free(self.0, layout_of(self.0)) }
     }
 }
 

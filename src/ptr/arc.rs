@@ -2,9 +2,10 @@
 
 use super::{Observer, Weak};
 use crate::block::layout::{self, header, release_weak};
-use crate::block::{Header, state::State};
+use crate::block::{Header, head::Unborn, state::State};
 use crate::death;
 use crate::death::hook::{Hook, ObserverInfo};
+use std::alloc::Layout;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, forget};
 use std::ops::Deref;
@@ -109,14 +110,15 @@ impl<T> Arc<T> {
     /// assert!(Arc::ptr_eq(&node.me.upgrade().unwrap(), &node));
     /// ```
     pub fn new_cyclic<F: FnOnce(&Weak<T>) -> T>(make: F) -> Self {
-        let block = layout::allocate(std::alloc::Layout::new::<T>(), Header::unborn()).cast::<T>();
+        let unborn = Header::new_unborn(const { &Unborn::new::<T>() });
+        let block = layout::allocate(Layout::new::<T>(), unborn).cast::<T>();
         // SAFETY: the weak count that owners will hold, until they do. If `make` panics it goes, and with it the memory.
         let weak = unsafe { Weak::from_value(block) };
         let value = make(&weak);
         // SAFETY: nobody reads the value before `publish`.
         unsafe {
             block.write(value);
-            header(block).state.publish();
+            header(block).publish();
             forget(weak);
             Arc::from_value(block)
         }

@@ -4,7 +4,7 @@
 
 use super::Arc;
 use crate::block::Header;
-use crate::block::layout::{self, allocate, free, with_address};
+use crate::block::layout::{self, allocate, free, layout_of, with_address};
 use std::alloc::Layout;
 use std::mem::{MaybeUninit, forget};
 use std::pin::Pin;
@@ -51,7 +51,7 @@ impl<T: ?Sized> Unfinished<T> {
 impl<T: ?Sized> Drop for Unfinished<T> {
     fn drop(&mut self) {
         // SAFETY: nobody else knows the block, and it has no value.
-        unsafe { free(self.0) }
+        unsafe { free(self.0, layout_of(self.0)) }
     }
 }
 

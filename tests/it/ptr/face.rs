@@ -3,6 +3,7 @@
 use super::{Entry, Ledger, OnDrop, broken, panics, race, sized};
 use std::any::Any;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use weakly::atomic::AtomicWeak;
 use weakly::{Arc, Weak, unsize};
 
 #[test]
@@ -122,6 +123,23 @@ fn a_cyclic_object_that_is_never_born_stays_dead() {
     });
     assert_eq!((message.as_str(), ledger.live()), ("stillborn", 0));
     assert!(kept.upgrade().is_none());
+}
+
+#[test]
+fn a_weak_to_a_type_without_values_stays_dead() {
+    use std::convert::Infallible;
+    let slot = AtomicWeak::empty();
+    let message = panics(|| {
+        Arc::<(u64, Infallible)>::new_cyclic(|me| {
+            slot.store(me.clone());
+            broken("there is none");
+        })
+    });
+    assert_eq!(message, "there is none");
+    let kept = slot.load();
+    assert!(kept.upgrade().is_none() && slot.upgrade().is_none());
+    drop(kept);
+    drop(slot.into_inner()); // and with it the block
 }
 
 #[test]
