@@ -38,8 +38,14 @@ use crate::sync::{Arc, AtomicBool, AtomicPtr, ByHash, Condvar, Mutex, Ordering, 
 use std::fmt;
 use std::ptr::{NonNull, null_mut};
 
-/// A map's loads in flight, for keys `K` and pointers `A`.
+/// A map's loads in flight, of entries `K` that load values `A`.
 pub struct Flights<K, A>(ByHash<Arc<Flight<K, A>>>);
+
+// SAFETY: flights are reached by way of their map alone, under a borrow of it: by other threads only if the map is `Sync`, and
+// then so are its entries' keys, at which others look, and its values can be sent. A map that is moved has none.
+unsafe impl<K, A> Send for Flights<K, A> {}
+// SAFETY: as above.
+unsafe impl<K, A> Sync for Flights<K, A> {}
 
 /// One load.
 pub struct Flight<K, A> {
@@ -49,12 +55,6 @@ pub struct Flight<K, A> {
     outcome: Mutex<Outcome<A>>,
     landed: Condvar,
 }
-
-// SAFETY: the key is only read under a guard that keeps it, so `K: Sync` makes that sound from any thread; the outcome is a
-// pointer that is cloned out of a mutex, so `A: Send`.
-unsafe impl<K: Sync, A: Send> Send for Flight<K, A> {}
-// SAFETY: as above.
-unsafe impl<K: Sync, A: Send> Sync for Flight<K, A> {}
 
 enum Outcome<A> {
     Loading,
@@ -93,7 +93,7 @@ impl<K, A> Flights<K, A> {
         &self,
         hash: u64,
         key: NonNull<K>,
-        same: impl Fn(&K) -> bool,
+        mut same: impl FnMut(&K) -> bool,
         listed: &mut Vec<Arc<Flight<K, A>>>,
     ) -> Joined<K, A> {
         *listed = self.0.get(hash);

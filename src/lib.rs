@@ -20,7 +20,10 @@ pub mod docs;
 pub use death::hook::{ObserverInfo, ObserverKind};
 pub use equivalent::Equivalent;
 pub use finalizer::{Detached, Finalizer, FinalizerInfo, exit, finalize};
-pub use generic::{Builder, Cause, Compute, Computed, Cursor, Pinned, Removals, ScanPage, Stats, TryReserveError};
+pub use generic::{
+    Builder, ByEq, ByPointer, Cause, Compute, Computed, Cursor, Intern, Lookup, Pinned, Removals, Removed, SameObject,
+    ScanPage, Stats, TryReserveError, ValueRef,
+};
 pub use pointer::Pointer;
 pub use ptr::{Arc, ByValue, CloneBlock, Observer, Weak};
 pub use reclaim::{Guard, Snapshot, pin};
@@ -29,6 +32,23 @@ use std::hash::RandomState;
 
 /// A concurrent map from owned keys to values held weakly: see [`generic::WeakValueMap`].
 pub type WeakValueMap<K, V, S = RandomState> = generic::WeakValueMap<K, Arc<V>, S>;
+
+/// A concurrent set of weakly held elements: see [`generic::Set`].
+pub type WeakSet<T, S = RandomState> = generic::WeakSet<Arc<T>, S>;
+/// As [`WeakSet`], elements told apart by their addresses.
+pub type PtrWeakSet<T, S = RandomState> = generic::PtrWeakSet<Arc<T>, S>;
+/// One object for equal values, as long as anybody uses it: see [`generic::Interner`].
+pub type Interner<T, S = RandomState> = generic::Interner<Arc<T>, S>;
+/// An object of an [`Interner`]: see [`generic::Interned`].
+pub type Interned<T> = generic::Interned<Arc<T>>;
+/// A concurrent map from weakly held keys to values of its own: see [`generic::KeyMap`].
+pub type WeakKeyMap<K, V, S = RandomState> = generic::WeakKeyMap<Arc<K>, V, S>;
+/// As [`WeakKeyMap`], keys told apart by their addresses.
+pub type PtrWeakKeyMap<K, V, S = RandomState> = generic::PtrWeakKeyMap<Arc<K>, V, S>;
+/// A concurrent map from objects to objects, both held weakly: see [`generic::WeakMap`].
+pub type WeakWeakMap<K, V, S = RandomState> = generic::WeakWeakMap<Arc<K>, Arc<V>, S>;
+/// As [`WeakWeakMap`], keys told apart by their addresses.
+pub type PtrWeakWeakMap<K, V, S = RandomState> = generic::PtrWeakWeakMap<Arc<K>, Arc<V>, S>;
 
 #[doc(hidden)]
 pub mod __private {
@@ -47,7 +67,7 @@ pub mod internals {
         Hashed, Table,
         node::{Entry, Fresh, Node},
         probe::Look,
-        walk::Place,
+        walk::{Made, Place},
         write::Survey,
     };
 }

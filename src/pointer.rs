@@ -45,6 +45,13 @@ pub trait Pointer: Hold + Deref + Clone {
     fn upgrade(weak: &Self::Weak) -> Option<Self>;
     /// The object's address.
     fn as_ptr(this: &Self) -> *const Self::Target;
+    /// Gives the pointer up for its object's address, to be taken back by [`from_raw`](Self::from_raw).
+    fn into_raw(this: Self) -> *const Self::Target;
+    /// The pointer back.
+    ///
+    /// # Safety
+    /// `raw` came from [`into_raw`](Self::into_raw) of this kind, and was not taken back before.
+    unsafe fn from_raw(raw: *const Self::Target) -> Self;
 
     /// A weak pointer to a held object.
     #[doc(hidden)]
@@ -76,6 +83,8 @@ pub trait Hold: Sized {
     fn revive(held: &Self::Held) -> Option<Self>;
     /// Never upgrades.
     fn is_alive(held: &Self::Held) -> bool;
+    /// The object's address.
+    fn address(held: &Self::Held) -> *const ();
     /// The bytes that the weak count keeps from being freed.
     fn bytes(held: &Self::Held) -> usize;
 }
@@ -89,6 +98,17 @@ impl<T: ?Sized> Held<T> {
     fn header(&self) -> &crate::block::Header {
         // SAFETY: our count keeps the block.
         unsafe { header(self.0) }
+    }
+}
+
+impl<T> Held<T> {
+    /// An owner, of a strong count that goes with this weak one.
+    ///
+    /// # Safety
+    /// The caller gives such a count up.
+    pub(crate) unsafe fn arc(&self) -> Arc<T> {
+        // SAFETY: the count is the `Arc`'s.
+        unsafe { Arc::from_value(self.0) }
     }
 }
 
@@ -125,6 +145,11 @@ impl<T: ?Sized> Hold for Arc<T> {
     }
 
     #[inline]
+    fn address(held: &Held<T>) -> *const () {
+        held.0.as_ptr() as *const ()
+    }
+
+    #[inline]
     fn bytes(held: &Held<T>) -> usize {
         // SAFETY: the count is ours.
         unsafe { size_of_value(held.0) }
@@ -149,6 +174,15 @@ impl<T: ?Sized> Pointer for Arc<T> {
 
     fn as_ptr(this: &Self) -> *const T {
         Arc::value(this).as_ptr()
+    }
+
+    fn into_raw(this: Self) -> *const T {
+        Arc::into_raw(this)
+    }
+
+    unsafe fn from_raw(raw: *const T) -> Self {
+        // SAFETY: as the caller says.
+        unsafe { Arc::from_raw(raw) }
     }
 
     fn weak(held: &Held<T>) -> Weak<T> {

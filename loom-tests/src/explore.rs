@@ -99,7 +99,7 @@ pub fn explore(bounds: Bounds, f: impl Fn() + Send + Sync + 'static) -> Outcome 
     builder.checkpoint_interval = 1000; // as often the time is looked at
     let execution = move || {
         EXECUTIONS.set(EXECUTIONS.get() + 1);
-        drop(weakly::pin()); // the epoch's statics are made before there are threads, so that making them orders nothing
+        weakly::pin().flush(); // the epoch's statics are made before there are threads, so that making them orders nothing
         f();
         assert!(!has_failed(), "a caught panic");
     };
@@ -128,8 +128,15 @@ pub fn model_with_preemptions(name: &str, least: usize, f: impl Fn() + Send + Sy
     model_within(Bounds { preemptions: bounds.preemptions.map(|n| n.max(least)), ..bounds }, name, f);
 }
 
+/// As [`model`], at one preemption less than the environment says: for three busy threads.
+pub fn model_at_one_less(name: &str, f: impl Fn() + Send + Sync + 'static) {
+    let bounds = Bounds::from_env();
+    model_within(Bounds { preemptions: bounds.preemptions.map(|n| n.saturating_sub(1)), ..bounds }, name, f);
+}
+
 fn model_within(bounds: Bounds, name: &str, f: impl Fn() + Send + Sync + 'static) {
     let outcome = explore(bounds, f);
+    MEANT.set(None);
     let end = if outcome.failure.is_some() {
         "FAILED"
     } else if outcome.cut {
@@ -145,9 +152,7 @@ fn model_within(bounds: Bounds, name: &str, f: impl Fn() + Send + Sync + 'static
     }
 }
 
-/// As [`model`], of something that panics and says `meant`, which the model catches.
-pub fn model_with_panic(name: &str, meant: &'static str, f: impl Fn() + Send + Sync + 'static) {
+/// The next model of this thread does something that panics and says `meant`, which it catches.
+pub fn expect_panic(meant: &'static str) {
     MEANT.set(Some(meant));
-    model(name, f);
-    MEANT.set(None);
 }

@@ -16,5 +16,7 @@ pub mod small;
 pub mod table_scripts;
 mod witness;
 
-pub use explore::{Bounds, Outcome, UNBOUNDED, explore, model, model_with_panic, model_with_preemptions};
+pub use explore::{
+    Bounds, Outcome, UNBOUNDED, expect_panic, explore, model, model_at_one_less, model_with_preemptions,
+};
 pub use witness::{Drops, Owners, Witness};

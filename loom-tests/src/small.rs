@@ -4,7 +4,7 @@ use crate::Witness;
 use loom::sync::Arc as Shared;
 use std::cell::RefCell;
 use std::panic::Location;
-use weakly::internals::{Entry, Fresh, Hashed, Head, Held, Hold, Hook, Later, Look, Node, Place, Survey, Table};
+use weakly::internals::{Entry, Fresh, Hashed, Head, Held, Hold, Hook, Later, Look, Made, Node, Place, Survey, Table};
 use weakly::{Arc, Guard, ObserverKind, pin};
 
 /// What an entry holds: `N` objects, with a hook each, the same object twice perhaps.
@@ -14,6 +14,7 @@ pub struct Objects<const N: usize>([Held<Witness>; N]);
 impl<const N: usize> Entry for Objects<N> {
     type Hooks = [Hook; N];
     type Key = ();
+    type Share = ();
     const KINDS: [ObserverKind; 2] = [ObserverKind::KeyEntry, ObserverKind::ValueEntry];
     const DROPS_USER_CODE: bool = false;
 
@@ -23,9 +24,10 @@ impl<const N: usize> Entry for Objects<N> {
     fn head(&self, i: usize) -> &Head<Hook> {
         <Arc<Witness>>::head(&self.0[i])
     }
-    fn key(&self) -> &() {
-        &()
+    fn with_key(&self, tell: impl FnOnce(&())) {
+        tell(&());
     }
+    unsafe fn take_share(&self) {}
     fn bytes(&self) -> usize {
         0
     }
@@ -104,7 +106,7 @@ impl<const N: usize> Small<N> {
         let guard = pin();
         loop {
             let survey = self.survey(&guard, &owned);
-            if survey.hit.is_none() || survey.remove(&guard, &mut later) {
+            if survey.hit.is_none() || survey.remove(&guard, &mut later).is_some() {
                 return;
             }
         }
@@ -121,13 +123,13 @@ impl<const N: usize> Small<N> {
     pub fn walk(&self) -> usize {
         let owned = Owned::default();
         let guard = pin();
-        let (mut place, mut seen) = (Place::default(), Vec::new());
+        let (mut place, mut seen) = (Place::default(), Made::default());
         while !place.is_end() {
             self.0.step(&guard, &mut place, &mut seen, |node| {
                 matches!(Self::look(node, &owned), Look::Hit(())).then_some(())
             });
         }
-        seen.len()
+        seen.items.len()
     }
 
     /// A writer of some other key: takes the shard's lock, and leaves it.

@@ -1,15 +1,14 @@
 //! Finalizers: death, call, detach and exit race for one function, and it happens once.
 //!
 //! What a finalizer did is checked by plain cells, which loom watches: a function that runs twice, or whose effects are read
-//! before they happened, is a race of two accesses. A panic in a finalizer is caught by the crate, so each model also asks
-//! that none was told of.
+//! before they happened, is a race of two accesses. A panic in a finalizer is caught by the crate, but not by `model`.
 
 use loom::cell::UnsafeCell;
 use loom::thread;
-use std::cell::Cell;
+use loom_tests::model;
 use std::sync::Arc as Std;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use weakly::exit::{run_finalizers, set_panic_hook};
+use weakly::exit::run_finalizers;
 use weakly::{Arc, Finalizer, finalize};
 
 /// A plain cell that the model's threads share. Loom panics if two accesses are not ordered.
@@ -40,20 +39,6 @@ impl Drop for Counted {
     fn drop(&mut self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
-}
-
-std::thread_local! {
-    /// Panics that the crate caught. One count a model: all of its threads are coroutines of one thread.
-    static PANICS: Cell<usize> = const { Cell::new(0) };
-}
-
-/// Explores every order of `model`'s threads within the bound, and asks that nothing panicked unseen.
-fn explore(model: impl Fn() + Send + Sync + 'static) {
-    set_panic_hook(|_| PANICS.set(PANICS.get() + 1));
-    loom::model(move || {
-        model();
-        assert_eq!(PANICS.get(), 0, "a panic was caught");
-    });
 }
 
 /// An object, its finalizer, and what they leave to look at.
@@ -87,7 +72,7 @@ fn ran_once(ran: &Plain, dropped: &AtomicUsize) {
 
 #[test]
 fn death_against_call() {
-    explore(|| {
+    model("death / call", || {
         let Scene { object, finalizer, ran, dropped } = Scene::new();
         let death = thread::spawn(move || drop(object));
         let called = finalizer.call();
@@ -100,7 +85,7 @@ fn death_against_call() {
 
 #[test]
 fn call_against_call() {
-    explore(|| {
+    model("call / call", || {
         let Scene { object, finalizer, ran, dropped } = Scene::new();
         let other = finalizer.clone();
         let call = thread::spawn(move || other.call().is_some());
@@ -113,7 +98,7 @@ fn call_against_call() {
 
 #[test]
 fn death_against_detach() {
-    explore(|| {
+    model("death / detach", || {
         let Scene { object, finalizer, ran, dropped } = Scene::new();
         let death = thread::spawn(move || drop(object));
         let detached = finalizer.detach();
@@ -127,7 +112,7 @@ fn death_against_detach() {
 
 #[test]
 fn death_against_exit() {
-    explore(|| {
+    model("death / exit", || {
         let Scene { object, finalizer, ran, dropped } = Scene::new();
         let death = thread::spawn(move || drop(object));
         let report = run_finalizers();
@@ -142,7 +127,7 @@ fn death_against_exit() {
 
 #[test]
 fn death_call_and_exit() {
-    explore(|| {
+    model("death / call / exit", || {
         let Scene { object, finalizer, ran, dropped } = Scene::new();
         let other = finalizer.clone();
         let death = thread::spawn(move || drop(object));
@@ -158,7 +143,7 @@ fn death_call_and_exit() {
 
 #[test]
 fn detach_call_and_exit() {
-    explore(|| {
+    model("detach / call / exit", || {
         let Scene { object, finalizer, ran, dropped } = Scene::new();
         let (one, two) = (finalizer.clone(), finalizer);
         let detach = thread::spawn(move || one.detach().map(|detached| detached.call()).is_some());
@@ -173,7 +158,7 @@ fn detach_call_and_exit() {
 
 #[test]
 fn set_atexit_against_exit() {
-    explore(|| {
+    model("set_atexit / exit", || {
         let Scene { object, finalizer, ran, dropped } = Scene::new();
         let other = finalizer.clone();
         let off = thread::spawn(move || {
@@ -192,7 +177,7 @@ fn set_atexit_against_exit() {
 
 #[test]
 fn a_look_against_death_and_call() {
-    explore(|| {
+    model("a look / death / call", || {
         let Scene { object, finalizer, ran, dropped } = Scene::new();
         let other = finalizer.clone();
         let look = thread::spawn(move || {
@@ -211,7 +196,7 @@ fn a_look_against_death_and_call() {
 /// The older one reads what the newer one wrote: in whichever of two runs each of them runs, the order holds.
 #[test]
 fn two_exits_run_newest_first() {
-    explore(|| {
+    model("exit / exit", || {
         let object = Arc::new(0);
         let written = Std::new(Plain::default());
         let read = Std::new(Plain::default());
@@ -234,7 +219,7 @@ fn two_exits_run_newest_first() {
 /// A registration that races a run belongs to it or to the next one.
 #[test]
 fn register_against_exit() {
-    explore(|| {
+    model("register / exit", || {
         let object = Arc::new(0);
         let ran = Std::new(Plain::default());
         let register = thread::spawn({
@@ -253,7 +238,7 @@ fn register_against_exit() {
 /// At exit a finalizer makes another, whose object dies meanwhile.
 #[test]
 fn one_made_at_exit_against_its_objects_death() {
-    explore(|| {
+    model("one made at exit / its object's death", || {
         let (object, other) = (Arc::new(0), Arc::new(0));
         let ran = Std::new(Plain::default());
         finalize(&object, {

@@ -1,90 +1,16 @@
 //! Atomic slots: every race that the page of `weakly::atomic` names, one model each.
 //!
 //! A [`Witness`] is what goes through the slots. Its destructor writes a cell that loom watches, so looking at a value that
-//! somebody destroys is a causality violation; its block is aligned like nothing else, so the allocator can count blocks;
-//! and freed memory is overwritten, so that following a stale pointer into it fails on the spot.
-//!
-//! # Seen to fail
-//!
-//! Each line was broken on purpose, one at a time; every model below fails for at least one of them. *race*: loom's
-//! "causality violation", on the witness's cell or on an overwritten block. Seen at
-//! preemption bounds 2 and 3 alike.
-//!
-//! | broken | models that failed | what was seen |
-//! |---|---|---|
-//! | `leave`: trace given back at once, or none | `a_load_finds..`, `a_load_against..`, `a_reader_finds..`, `a_read_never..`, `a_counted..`, `a_failed_exchange_hands..`, `two_updates..`, `what_was_taken_out..`, `a_weak_slot_that_always..` | race |
-//! | | `a_weak_loaded..` | double free |
-//! | `leave`: trace never given back | all that empty a slot by a call | a block isn't freed |
-//! | `take_out`: count never given back | all that end with a full slot | made, not destroyed; a block isn't freed |
-//! | `load` without a guard | `a_load_finds..`, `a_load_against..`, `a_reader_finds..`, `two_updates..`, `what_was_taken_out..`, `a_weak_loaded..` | race; a block isn't freed |
-//! | `compare_exchange` without a guard | `a_failed_exchange_hands..` | race |
-//! | `peek` relaxed | `a_stored..`, `finding_a_slot_empty..`, `an_exchange_in_a_weak_slot..`, `two_initializers_of_an_owning..`, `two_updates..` | race |
-//! | `swap` without Release | `a_stored..`, `a_failed_exchange_sees..`, `a_successful..`, `finding_a_slot_empty..` | race |
-//! | `swap` without Acquire | `what_came_before..` | race |
-//! | `swap` as a load and a store | `of_two_stores..`, `a_load_against..`, `what_came_before..` | an object is never destroyed |
-//! | `compare_exchange` without Release | `what_came_before..`, `two_initializers..`, `two_updates..`, `an_exchange_in_a_weak_slot..` | race |
-//! | `compare_exchange` without Acquire | `a_successful..` | race |
-//! | its failure relaxed | `a_failed_exchange_sees..`, `two_initializers..`, `two_updates..` | race |
-//! | `compare_exchange` as a load and a swap | `of_two_exchanges..`, `two_updates..`, `two_initializers..` | two winners, a lost update |
-//! | `AtomicArc`'s `share`, `read`: dead is empty | `a_load_never..`, `a_read_never..`, `a_load_finds..`, `a_load_against..`, `a_failed_exchange_hands..`, `two_updates..` | a full slot is found empty |
-//! | `AtomicWeak`'s `alive` without a second look | `a_weak_slot_that_always..`, `a_weak_slot_upgrades_past..`, `a_weak_slot_reads_past..` | nothing alive was found |
-//! | `AtomicWeak`'s `share` without a count | `a_weak_loaded..`, `two_initializers_of_a_weak..` | a double free |
-//! | either initializer: a store for the exchange | `two_initializers..` | two objects |
-//! | the weak one: no second upgrade | `two_initializers_of_a_weak..` | two objects |
-//! | the weak one: exchanges for an empty slot only | `an_initializer_against..` | its object isn't in the slot |
-//! | `Snapshot::read`: ordinary values uncounted | `a_counted..`, `a_read_never..`, `a_weak_slot_upgrades_past..` | race |
-//! | `death::finish`: deferred values destroyed at once | `a_deferred_value..` (both), `a_weak_slot_reads_past..` | race |
-//! | `State::take` without Release | `a_load_never..`, `a_weak_slot_upgrades_past..` | retries for ever, nothing alive was found |
-//! | `State::upgrade`, `is_alive` relaxed | the same; `a_deferred_value..take_and_drop`, `a_weak_slot_reads_past..` | likewise |
-//! | `Arc::last` looks at the weak count first | `a_reader_finds..` | race |
+//! somebody destroys is a causality violation.
 
 use loom::cell::UnsafeCell;
 use loom::thread;
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::Arc as Shared;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use weakly::atomic::{AtomicArc, AtomicWeak};
 use weakly::{Arc, Weak};
 
-/// Only a [`Witness`]'s block is aligned to this.
-const ALIGN: usize = 128;
-
-/// Counts the blocks of witnesses and overwrites what is freed.
-struct Counting;
-
-std::thread_local! {
-    /// Of this model: loom runs all its threads on one.
-    static BLOCKS: Cell<isize> = const { Cell::new(0) };
-}
-
-// SAFETY: `System`, but for a count and a write to memory that is about to go.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if layout.align() == ALIGN {
-            BLOCKS.set(BLOCKS.get() + 1);
-        }
-        // SAFETY: as the caller says.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        if layout.align() == ALIGN {
-            BLOCKS.set(BLOCKS.get() - 1);
-        }
-        // SAFETY: as the caller says; the memory is still ours.
-        unsafe {
-            memory.write_bytes(0xDE, layout.size());
-            System.dealloc(memory, layout);
-        }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// A value that knows whether it is looked at in time, and that counts its destruction.
-#[repr(align(128))]
 struct Witness {
     name: u32,
     cell: UnsafeCell<u32>,
@@ -139,16 +65,13 @@ impl Ledger {
     }
 }
 
-/// Explores `scenario`; when it is over, every witness was destroyed once and every block is freed.
-fn model(scenario: impl Fn(&Ledger) + Send + Sync + 'static) {
-    loom::model(move || {
+/// Explores `scenario`; when it is over, every witness was destroyed once.
+fn model(name: &str, scenario: impl Fn(&Ledger) + Send + Sync + 'static) {
+    loom_tests::model(name, move || {
         let ledger = Ledger::default();
-        let before = BLOCKS.get();
-        weakly::pin().flush(); // makes loom's lazy statics: who makes one would otherwise come before all who use it
         scenario(&ledger);
         weakly::pin().flush();
         assert_eq!(ledger.made.load(Relaxed), ledger.dropped(), "destroyed as often as made");
-        assert_eq!(BLOCKS.get(), before, "every block is freed");
     });
 }
 
@@ -159,7 +82,7 @@ fn slot<T>(slot: T) -> (Shared<T>, Shared<T>) {
 
 #[test]
 fn a_load_finds_its_object_whole_while_a_swap_takes_it_out() {
-    model(|l| {
+    model("load / swap", |l| {
         let (here, there) = slot(AtomicArc::new(l.arc(1)));
         let new = l.arc(2);
         let writer = thread::spawn(move || drop(there.swap(new)));
@@ -172,7 +95,7 @@ fn a_load_finds_its_object_whole_while_a_swap_takes_it_out() {
 
 #[test]
 fn a_stored_object_is_written_before_it_is_found() {
-    model(|l| {
+    model("load / store", |l| {
         let (here, there) = slot(AtomicArc::empty());
         let new = l.clone();
         let writer = thread::spawn(move || there.store(new.arc(1)));
@@ -185,7 +108,7 @@ fn a_stored_object_is_written_before_it_is_found() {
 
 #[test]
 fn what_came_before_a_store_is_seen_by_the_exchange_that_takes_it_out() {
-    model(|l| {
+    model("take / exchange", |l| {
         let (here, there) = slot(AtomicArc::empty());
         let new = l.clone();
         let writer = thread::spawn(move || {
@@ -200,7 +123,7 @@ fn what_came_before_a_store_is_seen_by_the_exchange_that_takes_it_out() {
 
 #[test]
 fn a_successful_exchange_comes_after_the_store_that_it_answers() {
-    model(|l| {
+    model("exchange / store of what it expects", |l| {
         let known = l.arc(1);
         let (here, there) = slot(AtomicArc::empty());
         let (note, same) = (Shared::new(l.witness(2)), known.clone());
@@ -219,7 +142,7 @@ fn a_successful_exchange_comes_after_the_store_that_it_answers() {
 
 #[test]
 fn finding_a_slot_empty_comes_after_the_take_that_emptied_it() {
-    model(|l| {
+    model("load / take", |l| {
         let (here, there) = slot(AtomicArc::new(l.arc(1)));
         let note = Shared::new(l.witness(2));
         let written = note.clone();
@@ -236,7 +159,7 @@ fn finding_a_slot_empty_comes_after_the_take_that_emptied_it() {
 
 #[test]
 fn a_load_never_takes_a_slot_that_is_always_full_for_empty() {
-    model(|l| {
+    model("load / swap, try_unwrap", |l| {
         let (here, there) = slot(AtomicArc::new(l.arc(1)));
         let new = l.arc(2);
         let writer = thread::spawn(move || {
@@ -250,7 +173,7 @@ fn a_load_never_takes_a_slot_that_is_always_full_for_empty() {
 
 #[test]
 fn a_read_never_takes_a_slot_that_is_always_full_for_empty() {
-    model(|l| {
+    model("read / store", |l| {
         let (here, there) = slot(AtomicArc::new(l.arc(1)));
         let new = l.arc(2);
         let writer = thread::spawn(move || there.store(new));
@@ -263,7 +186,7 @@ fn a_read_never_takes_a_slot_that_is_always_full_for_empty() {
 
 #[test]
 fn a_deferred_value_read_under_a_guard_outlives_take_and_drop() {
-    model(|l| {
+    model("read of a deferred value / take, drop", |l| {
         let (here, there) = slot(AtomicArc::new(Arc::new_deferred(l.witness(1))));
         let writer = thread::spawn(move || drop(there.take()));
         let guard = weakly::pin();
@@ -280,7 +203,7 @@ fn a_deferred_value_read_under_a_guard_outlives_take_and_drop() {
 
 #[test]
 fn a_counted_snapshot_outlives_take_and_drop_without_its_guards_help() {
-    model(|l| {
+    model("read / take, drop", |l| {
         let (here, there) = slot(AtomicArc::new(l.arc(1)));
         let writer = thread::spawn(move || drop(there.take()));
         let guard = weakly::pin();
@@ -294,7 +217,7 @@ fn a_counted_snapshot_outlives_take_and_drop_without_its_guards_help() {
 
 #[test]
 fn a_deferred_value_read_under_a_guard_outlives_the_slot() {
-    model(|l| {
+    model("read of a deferred value / the slot's drop", |l| {
         let here = loom::sync::Arc::new(AtomicArc::new(Arc::new_deferred(l.witness(1))));
         let there = here.clone();
         let other = thread::spawn(move || {
@@ -310,7 +233,7 @@ fn a_deferred_value_read_under_a_guard_outlives_the_slot() {
 
 #[test]
 fn what_was_taken_out_is_nobodys_alone_while_a_reader_may_still_get_it() {
-    model(|l| {
+    model("load / take, get_mut", |l| {
         let (here, there) = slot(AtomicArc::new(l.arc(1)));
         let writer = thread::spawn(move || {
             let mut taken = there.take().unwrap();
@@ -327,7 +250,7 @@ fn what_was_taken_out_is_nobodys_alone_while_a_reader_may_still_get_it() {
 
 #[test]
 fn a_reader_finds_its_block_though_slot_and_owner_let_go_at_once() {
-    model(|l| {
+    model("load / take, drop / the owner's drop", |l| {
         let owner = l.arc(1);
         let (here, there) = slot(AtomicArc::new(owner.clone()));
         let writer = thread::spawn(move || drop(there.take()));
@@ -343,7 +266,7 @@ fn a_reader_finds_its_block_though_slot_and_owner_let_go_at_once() {
 
 #[test]
 fn a_failed_exchange_hands_out_what_it_found_whole() {
-    model(|l| {
+    model("failing exchange / take, drop", |l| {
         let (here, there) = slot(AtomicArc::new(l.arc(1)));
         let writer = thread::spawn(move || drop(there.take()));
         match here.compare_exchange(None, l.arc(2)) {
@@ -359,7 +282,7 @@ fn a_failed_exchange_hands_out_what_it_found_whole() {
 
 #[test]
 fn a_failed_exchange_sees_what_it_found_written() {
-    model(|l| {
+    model("failing exchange / store", |l| {
         let (here, there) = slot(AtomicArc::empty());
         let new = l.clone();
         let writer = thread::spawn(move || there.store(new.arc(1)));
@@ -374,7 +297,7 @@ fn a_failed_exchange_sees_what_it_found_written() {
 
 #[test]
 fn of_two_exchanges_of_one_object_one_succeeds() {
-    model(|l| {
+    model("exchange / exchange", |l| {
         let old = l.arc(1);
         let (here, there) = slot(AtomicArc::new(old.clone()));
         let (mine, theirs, same) = (l.arc(2), l.arc(3), old.clone());
@@ -387,7 +310,7 @@ fn of_two_exchanges_of_one_object_one_succeeds() {
 
 #[test]
 fn an_exchange_in_a_weak_slot_goes_by_identity_through_the_objects_death() {
-    model(|l| {
+    model("weak: exchange / its object's death, upgrade", |l| {
         let old = l.arc(1);
         let weak = Arc::downgrade(&old);
         let (here, there) = slot(AtomicWeak::new(&old));
@@ -407,7 +330,7 @@ fn an_exchange_in_a_weak_slot_goes_by_identity_through_the_objects_death() {
 
 #[test]
 fn of_two_stores_the_last_stays_and_the_others_are_destroyed() {
-    model(|l| {
+    model("store / store", |l| {
         let (here, there) = slot(AtomicArc::new(l.arc(1)));
         let (mine, theirs) = (l.arc(2), l.arc(3));
         let other = thread::spawn(move || there.store(theirs));
@@ -420,7 +343,7 @@ fn of_two_stores_the_last_stays_and_the_others_are_destroyed() {
 
 #[test]
 fn a_load_against_two_stores_finds_one_of_the_three() {
-    model(|l| {
+    model("load / store / store", |l| {
         let (here, there) = slot(AtomicArc::new(l.arc(1)));
         let also = here.clone();
         let (second, third) = (l.arc(2), l.arc(3));
@@ -435,7 +358,7 @@ fn a_load_against_two_stores_finds_one_of_the_three() {
 
 #[test]
 fn two_updates_of_one_slot_both_count() {
-    model(|l| {
+    model("update / update", |l| {
         let (here, there) = slot(AtomicArc::new(l.arc(1)));
         let new = l.clone();
         let add = move |slot: &AtomicArc<Witness>, ledger: &Ledger| {
@@ -450,7 +373,7 @@ fn two_updates_of_one_slot_both_count() {
 
 #[test]
 fn two_initializers_of_an_owning_slot_get_one_object() {
-    model(|l| {
+    model("initializer / initializer", |l| {
         let (here, there) = slot(AtomicArc::empty());
         let new = l.clone();
         let other = thread::spawn(move || there.get_or_init_with(|| new.arc(1)));
@@ -464,7 +387,7 @@ fn two_initializers_of_an_owning_slot_get_one_object() {
 
 #[test]
 fn two_initializers_of_a_weak_slot_get_one_object() {
-    model(|l| {
+    model("weak: initializer / initializer", |l| {
         let (here, there) = slot(AtomicWeak::empty());
         let new = l.clone();
         let other = thread::spawn(move || there.get_or_init_with(|| new.arc(1)));
@@ -478,7 +401,7 @@ fn two_initializers_of_a_weak_slot_get_one_object() {
 
 #[test]
 fn an_initializer_against_the_death_of_what_is_there_returns_something_alive() {
-    model(|l| {
+    model("weak: initializer / death of what is there", |l| {
         let old = l.arc(1);
         let (here, there) = slot(AtomicWeak::new(&old));
         let owner = thread::spawn(move || {
@@ -494,7 +417,7 @@ fn an_initializer_against_the_death_of_what_is_there_returns_something_alive() {
 
 #[test]
 fn a_weak_slot_that_always_holds_something_alive_always_upgrades() {
-    model(|l| {
+    model("weak: upgrade / store, death", |l| {
         let (old, new) = (l.arc(1), l.arc(2));
         let (here, there) = slot(AtomicWeak::new(&old));
         let next = Arc::downgrade(&new);
@@ -509,7 +432,7 @@ fn a_weak_slot_that_always_holds_something_alive_always_upgrades() {
 
 #[test]
 fn a_weak_slot_upgrades_past_an_object_whose_value_is_moved_out() {
-    model(|l| {
+    model("weak: read / store, try_unwrap", |l| {
         let (old, new) = (l.arc(1), l.arc(2));
         let (here, there) = slot(AtomicWeak::new(&old));
         let next = Arc::downgrade(&new);
@@ -526,7 +449,7 @@ fn a_weak_slot_upgrades_past_an_object_whose_value_is_moved_out() {
 
 #[test]
 fn a_weak_slot_reads_past_a_deferred_object_that_dies() {
-    model(|l| {
+    model("weak: read / store, death of a deferred object", |l| {
         let old = Arc::new_deferred(l.witness(1));
         let new = Arc::new_deferred(l.witness(2));
         let (here, there) = slot(AtomicWeak::new(&old));
@@ -547,7 +470,7 @@ fn a_weak_slot_reads_past_a_deferred_object_that_dies() {
 
 #[test]
 fn a_weak_loaded_from_a_slot_keeps_its_block() {
-    model(|l| {
+    model("weak: load / death, take", |l| {
         let old = l.arc(1);
         let (here, there) = slot(AtomicWeak::new(&old));
         let writer = thread::spawn(move || {

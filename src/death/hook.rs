@@ -30,6 +30,7 @@ use crate::block::head::Head;
 use crate::reclaim::{self, Guard};
 use crate::sync::Plain;
 use std::fmt;
+use std::mem::needs_drop;
 use std::panic::Location;
 use std::ptr::{NonNull, null_mut};
 
@@ -90,17 +91,16 @@ impl Later {
         // SAFETY: only the lifetime changes, and the caller vouches for that.
         self.0.push(unsafe { std::mem::transmute::<Box<dyn FnOnce() + 'a>, Box<dyn FnOnce()>>(call) });
     }
-}
 
-impl Later {
-    /// Keeps an owner, perhaps the last, until no guard is held: its drop is a death.
+    /// Drops a share of a value, perhaps the last, when no guard is held: its destructor is user code.
     ///
     /// # Safety
     /// As [`owe`](Self::owe).
-    pub unsafe fn keep<A>(&mut self, owner: Option<A>) {
-        if let Some(owner) = owner {
+    #[inline]
+    pub unsafe fn drop_share<A>(&mut self, share: A) {
+        if needs_drop::<A>() {
             // SAFETY: as the caller says.
-            unsafe { self.owe(move || drop(owner)) };
+            unsafe { self.owe(move || drop(share)) };
         }
     }
 }

@@ -141,9 +141,9 @@ impl<M> Face for Pinned<'_, M> {
 
 /// Writes an `impl` block once for a collection's plain face and once for its pinned one.
 macro_rules! both {
-    ([$($generics:tt)*] [$($map:tt)*] { $($body:tt)* }) => {
-        impl<$($generics)*> $($map)* { $($body)* }
-        impl<$($generics)*> Pinned<'_, $($map)*> { $($body)* }
+    ([$($generics:tt)*] [$($map:tt)*] $([$($bounds:tt)*])? { $($body:tt)* }) => {
+        impl<$($generics)*> $($map)* $(where $($bounds)*)? { $($body)* }
+        impl<$($generics)*> Pinned<'_, $($map)*> $(where $($bounds)*)? { $($body)* }
     };
 }
 pub(super) use both;

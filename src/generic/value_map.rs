@@ -1,20 +1,32 @@
 //! `WeakValueMap`: owned keys, weakly held values.
 
-use super::face::{Face, Own, Pinned, own};
-use super::options::{Build, Builder, Compute, Computed};
+use super::base::{Base, Done, Old, Parts, Put};
+use super::common::common;
+use super::face::{Face, Own, Pinned, both, own};
+use super::iter::{
+    All, Entries, Extract, IntoIter, KeysOnly, OfPair, Pair, PinnedWalk, Taken, ValuesOnly, Walk, WeakValuesOnly, What,
+    WhatPinned, what,
+};
+use super::live::{Debts, Kept, Live, Seen, Tells, done_with};
+use super::load::Loads;
+use super::map_face::map_face;
+use super::map_ops::{extend, fill, loops, map_ops, walks};
+use super::object_face::object_face;
+use super::options::{Builder, Collection, Compute, Computed, Cursor, ScanPage, Stats, TryReserveError};
 use crate::block::head::Head;
 use crate::death::hook::{Hook, Later, ObserverKind};
-use crate::flight::Flights;
 use crate::pointer::Pointer;
-use crate::queue::{Cause, Listeners};
+use crate::queue::Removals;
 use crate::reclaim::Guard;
+use crate::table::Hashed;
 use crate::table::node::{Entry, Fresh, Node};
-use crate::table::probe::Look;
-use crate::table::write::Survey;
-use crate::table::{Core, Hashed, Table};
+use crate::table::walk::Place;
 use equivalent::Equivalent;
-use std::collections::hash_map::RandomState;
+use std::convert::Infallible;
+use std::fmt;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::mem::needs_drop;
+use std::ops::{BitOr, BitOrAssign};
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::OnceLock;
 
@@ -42,17 +54,17 @@ use std::sync::OnceLock;
 /// assert!(sessions.get("ann").is_none() && sessions.is_empty());
 /// ```
 pub struct WeakValueMap<K, A: Pointer, S = RandomState> {
-    pub(super) hasher: S,
-    pub(super) table: Table<ValueEntry<K, A>>,
-    pub(super) flights: OnceLock<Flights<K, A>>,
+    base: Base<ValueEntry<K, A>, S>,
+    flights: Loads<ValueEntry<K, A>>,
 }
 
 /// A key, and a value held weakly.
 #[doc(hidden)]
+#[allow(missing_debug_implementations, reason = "not for users")]
 pub struct ValueEntry<K, A: Pointer> {
-    pub(super) key: K,
-    /// `None` only while a loader runs, when the node is linked nowhere.
-    pub(super) value: Option<A::Held>,
+    key: K,
+    /// `None` only before it is in a map.
+    value: Option<A::Held>,
 }
 
 // SAFETY: a key, and a weak count that can become an `A` on any thread.
@@ -63,23 +75,25 @@ unsafe impl<K: Sync, A: Pointer + Send + Sync> Sync for ValueEntry<K, A> {}
 impl<K, A: Pointer> ValueEntry<K, A> {
     /// The value's weak count.
     #[inline]
-    pub(super) fn held(&self) -> &A::Held {
+    fn held(&self) -> &A::Held {
         match &self.value {
             Some(held) => held,
             None => unreachable!("a node is linked with its value"),
         }
     }
 
-    /// An owner of the value, if it is alive.
+    /// Reads the value under a guard.
     #[inline]
-    pub(super) fn revive(&self) -> Option<A> {
-        A::revive(self.held())
+    fn read<'g>(&self, guard: &'g Guard) -> Option<A::Snapshot<'g>> {
+        // SAFETY: the node was reached under the guard, and gives its weak count back through the epoch.
+        unsafe { A::read(self.held(), guard) }
     }
 }
 
 impl<K, A: Pointer> Entry for ValueEntry<K, A> {
     type Hooks = [Hook; 1];
     type Key = K;
+    type Share = ();
     const KINDS: [ObserverKind; 2] = [ObserverKind::ValueEntry; 2];
     const DROPS_USER_CODE: bool = needs_drop::<K>();
 
@@ -91,209 +105,307 @@ impl<K, A: Pointer> Entry for ValueEntry<K, A> {
         A::head(self.held())
     }
 
-    fn key(&self) -> &K {
-        &self.key
+    fn with_key(&self, tell: impl FnOnce(&K)) {
+        tell(&self.key);
     }
 
     fn bytes(&self) -> usize {
         self.value.as_ref().map_or(0, A::bytes)
     }
+
+    unsafe fn take_share(&self) {}
 }
 
-impl<K, A: Pointer, S> UnwindSafe for WeakValueMap<K, A, S> {}
-impl<K, A: Pointer, S> RefUnwindSafe for WeakValueMap<K, A, S> {}
-
-impl<K, A: Pointer, S> Build for WeakValueMap<K, A, S> {
-    type Hasher = S;
-    type Key = K;
-}
-
-impl<K, A: Pointer, S> Face for WeakValueMap<K, A, S> {
-    type Map = Self;
-    type Held<'a>
-        = Own
-    where
-        Self: 'a;
+impl<K, A: Pointer> Live for ValueEntry<K, A> {
+    type Alive = A;
+    type Part = A;
+    type Value = A;
 
     #[inline]
-    fn map(&self) -> &Self {
-        self
+    fn revive(&self, _: &mut Kept<A>) -> Option<A> {
+        A::revive(self.held())
     }
 
     #[inline]
-    fn hold(&self) -> Own {
-        own()
+    fn is_alive(&self) -> bool {
+        A::is_alive(self.held())
+    }
+
+    #[inline]
+    fn value(alive: A, _: &mut Kept<A>) -> A {
+        alive
+    }
+
+    fn keep(alive: A, kept: &mut Kept<A>) {
+        kept.keep(alive);
+    }
+
+    unsafe fn fill(this: *mut Self, value: &A) {
+        // SAFETY: the caller's; a reference to the value alone, for others may look at the key.
+        unsafe { (*this).value = Some(A::hold(value)) }
     }
 }
 
-impl<K, A: Pointer> WeakValueMap<K, A> {
-    /// An empty map. Allocates nothing.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let map: weakly::WeakValueMap<u64, String> = weakly::WeakValueMap::new();
-    /// assert_eq!(map.capacity(), 0);
-    /// ```
-    pub fn new() -> Self {
-        Self::with_hasher(RandomState::new())
-    }
+// A key may be shown where another thread has it too.
+impl<K: Sync, A: Pointer> Tells for ValueEntry<K, A> {}
 
-    /// An empty map with room for `capacity` entries.
-    ///
-    /// # Panics
-    /// If there is no memory, or no table, of that size.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let map: weakly::WeakValueMap<u64, String> = weakly::WeakValueMap::with_capacity(100);
-    /// assert!(map.capacity() >= 100);
-    /// ```
-    pub fn with_capacity(capacity: usize) -> Self {
-        Self::with_capacity_and_hasher(capacity, RandomState::new())
-    }
+impl<K, A: Pointer> Pair for ValueEntry<K, A> {
+    type K = K;
+    type V = A;
 
-    /// A builder, for hasher, capacity, shards and a listener.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let map: weakly::WeakValueMap<u64, String> = weakly::WeakValueMap::builder().shards(2).build();
-    /// assert_eq!(map.shards(), 2);
-    /// ```
-    pub fn builder() -> Builder<Self> {
-        Builder::new(RandomState::new())
+    fn pair<'a>(&'a self, alive: &'a A) -> (&'a K, &'a A) {
+        (&self.key, alive)
     }
 }
 
-impl<K, A: Pointer, S> Builder<WeakValueMap<K, A, S>> {
-    /// Hashes by `hasher`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::hash::{BuildHasherDefault, DefaultHasher};
-    ///
-    /// let map: weakly::WeakValueMap<u64, String, _> =
-    ///     weakly::WeakValueMap::builder().hasher(BuildHasherDefault::<DefaultHasher>::new()).build();
-    /// # assert!(map.is_empty());
-    /// ```
-    pub fn hasher<S2>(self, hasher: S2) -> Builder<WeakValueMap<K, A, S2>> {
-        self.with_hasher(hasher)
+impl<K: Clone, A: Pointer> Taken for ValueEntry<K, A> {
+    type Note = K;
+    type Item = (K, A);
+
+    fn note(&self) -> K {
+        self.key.clone()
     }
 
-    /// Makes room for `capacity` entries at once.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let map: weakly::WeakValueMap<u64, String> = weakly::WeakValueMap::builder().capacity(100).build();
-    /// assert!(map.capacity() >= 100);
-    /// ```
-    pub fn capacity(self, capacity: usize) -> Self {
-        Builder { capacity, ..self }
+    fn taken(key: K, old: Old<Self>) -> (K, A) {
+        (key, old.alive)
     }
+}
 
-    /// Splits the map into this many shards, rounded up to a power of two. Writers of different shards don't meet; the
-    /// default is about four a core.
-    ///
-    /// # Panics
-    /// If `shards` is 0 or more than 65536.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let map: weakly::WeakValueMap<u64, String> = weakly::WeakValueMap::builder().shards(3).build();
-    /// assert_eq!(map.shards(), 4);
-    /// ```
-    pub fn shards(self, shards: usize) -> Self {
-        self.with_shards(shards)
+what! {
+    Entries [K: Clone, A: Pointer] ValueEntry<K, A> => (K, A), |entry, kept| entry.revive(kept).map(|a| (entry.key.clone(), a));
+    KeysOnly [K: Clone, A: Pointer] ValueEntry<K, A> => K, |entry, _| entry.is_alive().then(|| entry.key.clone());
+    ValuesOnly [K, A: Pointer] ValueEntry<K, A> => A, |entry, kept| entry.revive(kept);
+    WeakValuesOnly [K, A: Pointer] ValueEntry<K, A> => A::Weak, |entry, _| entry.is_alive().then(|| A::weak(entry.held()));
+}
+
+impl<'g, K: 'g, A: Pointer> WhatPinned<'g, ValueEntry<K, A>> for Entries {
+    type Item = (&'g K, A);
+    fn item(entry: &'g ValueEntry<K, A>, _: &'g Guard, kept: &mut Kept<A>) -> Option<(&'g K, A)> {
+        entry.revive(kept).map(|value| (&entry.key, value))
     }
+}
 
-    /// Calls `listener` for every entry that leaves, with its key and the cause: after the entry is out, with no lock held, on
-    /// the thread that took it out, once. A panic in it is caught and reported
-    /// ([`exit::set_panic_hook`](crate::exit::set_panic_hook)).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use weakly::{Arc, Cause, WeakValueMap};
-    ///
-    /// let (tx, rx) = std::sync::mpsc::channel();
-    /// let map = WeakValueMap::builder().on_removal(move |key: &u64, cause| tx.send((*key, cause)).unwrap()).build();
-    /// map.insert(1, &Arc::new("gone at once"));
-    /// assert_eq!(rx.recv(), Ok((1, Cause::Died)));
-    /// ```
-    pub fn on_removal(self, listener: impl Fn(&K, Cause) + Send + Sync + 'static) -> Self
-    where
-        K: Sync,
-    {
-        self.with_listener(listener)
-    }
-
-    /// The map.
-    ///
-    /// # Panics
-    /// If there is no memory, or no table, of the capacity asked for.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let map: weakly::WeakValueMap<u64, String> = weakly::WeakValueMap::builder().build();
-    /// assert!(map.is_empty());
-    /// ```
-    pub fn build(self) -> WeakValueMap<K, A, S> {
-        let listeners = Listeners::default();
-        if let Some(listener) = self.listener {
-            listeners.add(listener);
-        }
-        let core = Core::new(self.shards, listeners);
-        let map = WeakValueMap { hasher: self.hasher, table: Table::with_core(core), flights: OnceLock::new() };
-        map.reserve(self.capacity);
-        map
+impl<'g, K: 'g, A: Pointer> WhatPinned<'g, ValueEntry<K, A>> for KeysOnly {
+    type Item = &'g K;
+    fn item(entry: &'g ValueEntry<K, A>, _: &'g Guard, _: &mut Kept<A>) -> Option<&'g K> {
+        entry.is_alive().then_some(&entry.key)
     }
 }
 
 impl<K, A: Pointer, S> WeakValueMap<K, A, S> {
-    crate::sync::const_fn! {
-        /// An empty map that hashes by `hasher`. Allocates nothing; `const`, so it can be a static.
-        ///
-        /// # Examples
-        ///
-        /// ```
-        /// use std::hash::{BuildHasherDefault, DefaultHasher};
-        /// use weakly::WeakValueMap;
-        ///
-        /// static MAP: WeakValueMap<u64, String, BuildHasherDefault<DefaultHasher>> =
-        ///     WeakValueMap::with_hasher(BuildHasherDefault::new());
-        /// assert!(MAP.is_empty());
-        /// ```
-        pub const fn with_hasher(hasher: S) -> Self {
-            WeakValueMap { hasher, table: Table::new(), flights: OnceLock::new() }
-        }
+    /// A node of this map.
+    fn node(
+        &self,
+        hash: Hashed,
+        key: K,
+        value: Option<&A>,
+        location: &'static Location<'static>,
+    ) -> Fresh<ValueEntry<K, A>> {
+        let entry = ValueEntry { key, value: value.map(A::hold) };
+        Node::fresh(self.base.table.core_or_new(), hash.position(), entry, location)
     }
 
-    /// An empty map with room for `capacity` entries that hashes by `hasher`.
-    ///
-    /// # Panics
-    /// If there is no memory, or no table, of that size.
+    /// An empty map of the same kind.
+    fn alike(&self) -> Self
+    where
+        S: Clone,
+    {
+        Self::with_hasher(self.base.hasher.clone())
+    }
+
+    /// The live value of a key of one's own.
+    fn get_own(&self, hash: u64, key: &K) -> Option<A>
+    where
+        K: Eq,
+        S: BuildHasher,
+    {
+        self.get_hashed(hash, key)
+    }
+}
+
+common! {
+    WeakValueMap [K, A: Pointer] [K, A] of ValueEntry<K, A>, told K,
+    with { flights: OnceLock::new() },
+    docs "WeakValueMap", "u64, String", "map",
+        "let owner = weakly::Arc::new(5);\nlet map = weakly::WeakValueMap::new();\nmap.insert(\"five\", &owner);"
+}
+
+object_face! {
+    WeakValueMap [K, A: Pointer] [K, A] of ValueEntry<K, A>, value A, shown K,
+    seek [Q: Hash + Equivalent<K> + ?Sized] [Q: Equivalent<K> + ?Sized]
+        |hasher, q| hasher.hash_one(q), |entry: &ValueEntry<K, A>, _: &mut _| Seen::same_if(q.equivalent(&entry.key)),
+    own [K: Hash + Eq + Send + 'static, A::Target: 'static] [K: Hash + Eq + Send + Sync + 'static, A::Target: 'static] K,
+        |hasher, key| hasher.hash_one(&key),
+        |new: &ValueEntry<K, A>, there: &ValueEntry<K, A>, _: &mut _| Seen::same_if(new.key == there.key),
+    load |entry, load| load(&entry.key),
+    takes [K: Clone],
+    docs
+        "use weakly::{Arc, WeakValueMap};\n\nlet five = Arc::new(5);\nlet map = WeakValueMap::from([(\"five\", &five)]);",
+        "\"five\"",
+        "Accepts whatever form of the key implements [`Equivalent`]: `&str` for a `String`, say."
+}
+
+map_face! {
+    WeakValueMap [K, A: Pointer] [K, A] of ValueEntry<K, A>,
+    shown K, A, pages [K: Clone] (K, A), takes [K: Clone] (K, A),
+    docs "let owner = weakly::Arc::new(5);\nlet map = weakly::WeakValueMap::from([(\"five\", &owner)]);"
+}
+
+walks! {
+    WeakValueMap [K, A: Pointer] [K, A] of ValueEntry<K, A>,
+    docs "map", "let owner = weakly::Arc::new(5);\nlet map = weakly::WeakValueMap::from([(\"five\", &owner)]);";
+    /// Iterates over the live entries. Holds the values of one bucket at a time alive.
+    plain iter [K: Clone] Entries;
+    /// Iterates over the live entries, keys borrowed under the guard.
+    pinned iter [] Entries;
+    /// Iterates over the keys of live entries. Holds no value alive, so it may be dead when you look.
+    plain keys [K: Clone] KeysOnly;
+    /// Iterates over the keys of live entries, borrowed under the guard. Holds no value alive.
+    pinned keys [] KeysOnly;
+    /// Iterates over the live values.
+    both values [] ValuesOnly;
+    /// Iterates over weak pointers to the live values: CPython's `itervaluerefs`.
+    both weak_values [] WeakValuesOnly;
+}
+
+loops! {
+    WeakValueMap [K, A: Pointer] [K, A] of ValueEntry<K, A>,
+    plain [K: Clone] Entries, pinned PinnedWalk<'a, ValueEntry<K, A>, Entries>
+}
+
+extend! {
+    WeakValueMap [K, A: Pointer] [K, A] [K: Hash + Eq + Send + 'static, A::Target: 'static]
+    docs "map", "let values: Vec<_> = (0..3).map(weakly::Arc::new).collect();\nlet items = || values.iter().map(|v| (**v, v));\nlet map = weakly::WeakValueMap::new();"
+}
+fill!(WeakValueMap [] [K, A: Pointer] [K, A] [K: Hash + Eq + Send + 'static, A::Target: 'static]
+    (K, A), |(key, value)| insert(key, &value));
+fill!(WeakValueMap ['a,] [K, A: Pointer] [K, A] [K: Hash + Eq + Send + 'static, A::Target: 'static]
+    (K, &'a A), |(key, value)| insert(key, value));
+
+map_ops! {
+    WeakValueMap [K, A: Pointer] [K, A] of ValueEntry<K, A>,
+    copies [K: Hash + Eq + Clone + Send + 'static, A::Target: 'static],
+    compares [K: Hash + Eq] [A::Target: PartialEq] [A::Target: Eq],
+        |other, key| other.get(key), other.contains_key(key), |there, value| *there == **value,
+    debug [K: fmt::Debug, A::Target: fmt::Debug], |key, value| key, &**value,
+    docs "let values: Vec<_> = (0..3).map(weakly::Arc::new).collect();\nlet items = || values.iter().map(|v| (**v, v));\nlet map = weakly::WeakValueMap::new();"
+}
+
+impl<K, A: Pointer, S> IntoIterator for WeakValueMap<K, A, S> {
+    type Item = (K, A);
+    type IntoIter = IntoIter<(K, A)>;
+
+    /// Moves the live entries out. Listeners are told [`Cause::Cleared`](crate::Cause::Cleared).
+    fn into_iter(self) -> IntoIter<(K, A)> {
+        IntoIter::new(self.base.dismantle().into_iter().map(|(entry, old)| (entry.key, old.alive)))
+    }
+}
+
+impl<K, A: Pointer, S> WeakValueMap<K, A, S> {
+    /// Moves the keys of the live entries out.
     ///
     /// # Examples
     ///
     /// ```
-    /// use std::hash::RandomState;
+    /// use weakly::{Arc, WeakValueMap};
     ///
-    /// let map: weakly::WeakValueMap<u64, String> = weakly::WeakValueMap::with_capacity_and_hasher(100, RandomState::new());
-    /// assert!(map.capacity() >= 100);
+    /// let five = Arc::new(5);
+    /// let map = WeakValueMap::from([("five", &five)]);
+    /// assert_eq!(map.into_keys().collect::<Vec<_>>(), ["five"]);
     /// ```
-    pub fn with_capacity_and_hasher(capacity: usize, hasher: S) -> Self {
-        let map = Self::with_hasher(hasher);
-        map.reserve(capacity);
-        map
+    pub fn into_keys(self) -> IntoIter<K> {
+        IntoIter::new(self.into_iter().map(|(key, value)| {
+            drop(value); // here, for a panic at the end would leak what is returned (rust-lang/rust#47949)
+            key
+        }))
     }
 
-    /// The map under one guard: for runs of calls, and for [`read`](Pinned::read).
+    /// Moves owners of the live values out.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use weakly::{Arc, WeakValueMap};
+    ///
+    /// let five = Arc::new(5);
+    /// let map = WeakValueMap::from([("five", &five)]);
+    /// assert_eq!(map.into_values().collect::<Vec<_>>(), [five]);
+    /// ```
+    pub fn into_values(self) -> IntoIter<A> {
+        IntoIter::new(self.into_iter().map(|(key, value)| {
+            drop(key); // as in `into_keys`
+            value
+        }))
+    }
+}
+
+impl<K: Hash + Eq + Send + Sync + 'static, A: Pointer<Target: 'static>, S: BuildHasher> WeakValueMap<K, A, S> {
+    /// [`get_or_insert_with`](Self::get_or_insert_with), making the owned key only on a miss.
+    ///
+    /// # Panics
+    /// As [`get_or_insert_with`](Self::get_or_insert_with).
+    ///
+    /// # Liveness
+    ///
+    /// As [`get_or_insert_with`](Self::get_or_insert_with).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use weakly::{Arc, WeakValueMap};
+    ///
+    /// let map: WeakValueMap<String, usize> = WeakValueMap::new();
+    /// let n = map.get_or_insert_with_ref("abc", |key| Arc::new(key.len()));
+    /// assert_eq!(*n, 3);
+    /// ```
+    #[track_caller]
+    pub fn get_or_insert_with_ref<Q>(&self, q: &Q, load: impl FnOnce(&K) -> A) -> A
+    where
+        Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
+    {
+        let Ok(value) = self.get_or_try_insert_with_ref(q, |key| Ok::<A, Infallible>(load(key)));
+        value
+    }
+
+    /// [`get_or_try_insert_with`](Self::get_or_try_insert_with), making the owned key only on a miss.
+    ///
+    /// # Errors
+    /// What `load` returned.
+    ///
+    /// # Panics
+    /// As [`get_or_insert_with`](Self::get_or_insert_with).
+    ///
+    /// # Liveness
+    ///
+    /// As [`get_or_insert_with`](Self::get_or_insert_with).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use weakly::{Arc, WeakValueMap};
+    ///
+    /// let map: WeakValueMap<String, u16> = WeakValueMap::new();
+    /// assert!(map.get_or_try_insert_with_ref("80", |key| key.parse().map(Arc::new)).is_ok());
+    /// assert!(map.get_or_try_insert_with_ref("x", |key| key.parse().map(Arc::new)).is_err());
+    /// ```
+    #[track_caller]
+    pub fn get_or_try_insert_with_ref<Q, E>(&self, q: &Q, load: impl FnOnce(&K) -> Result<A, E>) -> Result<A, E>
+    where
+        Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
+    {
+        match self.get(q) {
+            Some(there) => Ok(there),
+            None => self.get_or_try_insert_with(q.to_owned(), load),
+        }
+    }
+}
+
+impl<K, A: Pointer, S: BuildHasher> Pinned<'_, WeakValueMap<K, A, S>> {
+    /// The key as it is in the map, and its live value. *O*(1).
+    ///
+    /// # Liveness
+    ///
+    /// As [`get`](Self::get).
     ///
     /// # Examples
     ///
@@ -302,184 +414,15 @@ impl<K, A: Pointer, S> WeakValueMap<K, A, S> {
     ///
     /// let map = WeakValueMap::new();
     /// let five = Arc::new(5);
-    /// map.insert("five", &five);
-    /// assert_eq!(map.pin().read("five").as_deref(), Some(&5));
+    /// map.insert("five".to_string(), &five);
+    /// assert_eq!(map.pin().get_key_value("five"), Some((&"five".to_string(), five)));
     /// ```
-    #[inline]
-    pub fn pin(&self) -> Pinned<'_, Self> {
-        Pinned::new(self)
-    }
-
-    /// Shows `look` the entries that may be the key's.
-    #[inline]
-    pub(super) fn find<'g, Q: Equivalent<K> + ?Sized, R>(
-        &'g self,
-        guard: &'g Guard,
-        hash: Hashed,
-        q: &Q,
-        take: impl Fn(&'g Node<ValueEntry<K, A>>) -> Option<R>,
-    ) -> Option<R> {
-        self.table.find(guard, hash, |node| look(node, q, &take))
-    }
-
-    /// Looks a key up for a write: its live value, and its node.
-    pub(super) fn survey<'g, Q: Equivalent<K> + ?Sized>(
-        &'g self,
-        guard: &'g Guard,
-        hash: Hashed,
-        q: &Q,
-    ) -> Survey<'g, ValueEntry<K, A>, A> {
-        self.table.survey(guard, hash, |node| look(node, q, &|node: &Node<ValueEntry<K, A>>| node.entry.revive()))
-    }
-
-    pub(super) fn fresh(
-        &self,
-        hash: Hashed,
-        key: K,
-        value: Option<&A>,
-        location: &'static Location<'static>,
-    ) -> Fresh<ValueEntry<K, A>> {
-        let entry = ValueEntry { key, value: value.map(A::hold) };
-        Node::fresh(self.table.core_or_new(), hash.position(), entry, location)
-    }
-
-    /// Takes out what `wanted` says, after another look each time that the key has changed meanwhile.
-    pub(super) fn remove_where<Q: Equivalent<K> + ?Sized, R>(
-        &self,
-        guard: &Guard,
-        hash: Hashed,
-        q: &Q,
-        later: &mut Later,
-        mut wanted: impl FnMut(&K, &A) -> Option<R>,
-    ) -> Option<(R, A)> {
-        self.table.core()?;
-        loop {
-            let survey = self.survey(guard, hash, q);
-            let (node, value) = survey.hit.as_ref()?;
-            // SAFETY: the guard keeps the node.
-            let wanted = wanted(unsafe { &node.as_ref().entry.key }, value);
-            let unwanted = wanted.is_none();
-            if let Some(r) = wanted
-                && survey.remove(guard, later)
-            {
-                return survey.hit.map(|(_, value)| (r, value));
-            }
-            // SAFETY: an owner of its own.
-            unsafe { later.keep(survey.hit.map(|(_, value)| value)) };
-            if unwanted {
-                return None;
-            }
-        }
-    }
-}
-
-/// What a node is to a look-up of `q`.
-#[inline]
-fn look<'g, K, A: Pointer, Q: Equivalent<K> + ?Sized, R>(
-    node: &'g Node<ValueEntry<K, A>>,
-    q: &Q,
-    take: &impl Fn(&'g Node<ValueEntry<K, A>>) -> Option<R>,
-) -> Look<R> {
-    if !q.equivalent(&node.entry.key) {
-        return Look::Other;
-    }
-    match take(node) {
-        Some(r) => Look::Hit(r),
-        None => Look::Dead,
-    }
-}
-
-/// What writers share; the faces in `value_face` pin, and pay what is owed.
-impl<K: Eq, A: Pointer, S> WeakValueMap<K, A, S> {
-    /// Puts the value there, whatever is there now. Returns that.
-    pub(super) fn put(
-        &self,
-        mut node: Fresh<ValueEntry<K, A>>,
-        hash: Hashed,
-        guard: &Guard,
-        later: &mut Later,
-    ) -> Option<A> {
-        loop {
-            let survey = self.survey(guard, hash, &node.entry.key);
-            let done = match survey.hit {
-                Some(_) => survey.replace(node, guard, later),
-                None => survey.insert(node, guard),
-            };
-            match done {
-                Ok(()) => return survey.hit.map(|(_, old)| old),
-                Err(back) => {
-                    node = back;
-                    // SAFETY: an owner of its own.
-                    unsafe { later.keep(survey.hit.map(|(_, old)| old)) };
-                }
-            }
-        }
-    }
-
-    /// Puts the value there if nothing is; else returns the live value that is, and the node.
-    pub(super) fn put_if_absent(
-        &self,
-        mut node: Fresh<ValueEntry<K, A>>,
-        hash: Hashed,
-        guard: &Guard,
-    ) -> Result<(), (A, Fresh<ValueEntry<K, A>>)> {
-        loop {
-            let survey = self.survey(guard, hash, &node.entry.key);
-            match survey.hit {
-                Some((_, there)) => return Err((there, node)),
-                None => match survey.insert(node, guard) {
-                    Ok(()) => return Ok(()),
-                    Err(back) => node = back,
-                },
-            }
-        }
-    }
-
-    /// Does what `f` says of what is there, after another look each time that the key has changed meanwhile.
-    pub(super) fn compute_in(
-        &self,
-        mut key: K,
-        hash: Hashed,
-        guard: &Guard,
-        later: &mut Later,
-        location: &'static Location<'static>,
-        mut f: impl FnMut(Option<A>) -> Compute<A>,
-    ) -> Computed<A> {
-        loop {
-            let survey = self.survey(guard, hash, &key);
-            let old = survey.hit.as_ref().map(|(_, old)| old.clone());
-            let done = match f(old.clone()) {
-                Compute::Keep => Computed::Kept(old),
-                Compute::Insert(new) => {
-                    let node = self.fresh(hash, key, Some(&new), location);
-                    let done = match old {
-                        Some(_) => survey.replace(node, guard, later),
-                        None => survey.insert(node, guard),
-                    };
-                    match done {
-                        Ok(()) => return Computed::Inserted { old, new },
-                        Err(back) => key = back.into_entry().key,
-                    }
-                    // SAFETY: owners of their own.
-                    unsafe {
-                        later.keep(old);
-                        later.keep(Some(new));
-                    }
-                    continue;
-                }
-                Compute::Remove => match old {
-                    None => Computed::Kept(None),
-                    Some(old) if survey.remove(guard, later) => Computed::Removed(old),
-                    Some(old) => {
-                        // SAFETY: an owner of its own.
-                        unsafe { later.keep(Some(old)) };
-                        continue;
-                    }
-                },
-            };
-            drop(key); // here, for a panic at the end would leak what is returned (rust-lang/rust#47949)
-            return done;
-        }
+    pub fn get_key_value<Q: Hash + Equivalent<K> + ?Sized>(&self, q: &Q) -> Option<(&K, A)> {
+        let hash = Hashed::mix(self.map.base.hasher.hash_one(q));
+        let same = |entry: &ValueEntry<K, A>, _: &mut _| Seen::same_if(q.equivalent(&entry.key));
+        self.map
+            .base
+            .find(&self.guard, hash, &mut Kept::new(), same, |entry, kept| Some((&entry.key, entry.revive(kept)?)))
     }
 }
 
@@ -487,7 +430,7 @@ impl<K: Eq, A: Pointer, S> WeakValueMap<K, A, S> {
 impl<K, A: Pointer, S> WeakValueMap<K, A, S> {
     /// The table itself, for the models.
     #[doc(hidden)]
-    pub fn table(&self) -> &Table<ValueEntry<K, A>> {
-        &self.table
+    pub fn table(&self) -> &crate::table::Table<ValueEntry<K, A>> {
+        &self.base.table
     }
 }

@@ -175,6 +175,17 @@ impl<T> Arc<T> {
         None
     }
 
+    /// The value of an object that nobody else has ever seen, deferred or not.
+    ///
+    /// # Safety
+    /// No other owner, and no reader under a guard, ever saw the value.
+    pub(crate) unsafe fn into_unseen(this: Self) -> T {
+        let sole = this.state().take();
+        debug_assert!(sole);
+        // SAFETY: the only owner's, so the death is ours; no reader is to be waited for.
+        unsafe { Arc::move_out(ManuallyDrop::new(this).value) }
+    }
+
     /// Moves the value of a dead block out; entries leave and callbacks run first.
     ///
     /// # Safety

@@ -116,6 +116,7 @@ unsafe fn take_out<E: Entry, const I: usize>(hook: NonNull<Hook>, guard: &Guard,
                 // not waited for that one, and when this guard is gone, for which the map has waited.
                 Core::outlast(node.as_ref().core(), guard);
             }
+            later.drop_share(node.as_ref().entry.take_share());
             if let Some(told) = told {
                 Node::share_with(node, told, later);
             }

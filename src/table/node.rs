@@ -45,6 +45,8 @@ pub trait Entry: Sized {
     type Hooks: AsRef<[Hook]>;
     /// What listeners are told.
     type Key: ?Sized;
+    /// What the map owns while the entry is in it, and whoever claims the entry takes: a key map's share of the value.
+    type Share;
     /// The kind of each hook.
     const KINDS: [ObserverKind; 2];
 
@@ -52,8 +54,13 @@ pub trait Entry: Sized {
     fn hooks(make: impl FnMut(usize) -> Hook) -> Self::Hooks;
     /// The hook list of the object that hook `i` watches.
     fn head(&self, i: usize) -> &Head<Hook>;
-    /// What listeners are told.
-    fn key(&self) -> &Self::Key;
+    /// Shows what listeners are told.
+    fn with_key(&self, tell: impl FnOnce(&Self::Key));
+    /// Takes the map's share out.
+    ///
+    /// # Safety
+    /// Called once, by the node's owner; or by whoever made the entry, if it never was in a map.
+    unsafe fn take_share(&self) -> Self::Share;
     /// The bytes of the objects that the entry's weak counts keep from being freed.
     fn bytes(&self) -> usize;
     /// Does dropping the entry run user code?
@@ -231,7 +238,7 @@ impl<E: Entry> Node<E> {
         unsafe {
             this.as_ref().mark.share();
             later.owe(move || {
-                told.tell(this.as_ref().entry.key(), Cause::Died);
+                this.as_ref().entry.with_key(|key| told.tell(key, Cause::Died));
                 Node::leave(this, &reclaim::pin());
             });
         }
@@ -267,7 +274,7 @@ impl<E: Entry> Node<E> {
             // SAFETY: the debt owns the node, and its listeners too, for the map may be gone when it is paid.
             Some(told) => unsafe {
                 later.owe(move || {
-                    told.tell(this.as_ref().entry.key(), cause);
+                    this.as_ref().entry.with_key(|key| told.tell(key, cause));
                     Node::retire(this, &reclaim::pin());
                 });
             },
@@ -299,11 +306,14 @@ impl<E: Entry> Node<E> {
 pub struct Fresh<E: Entry>(NonNull<Node<E>>);
 
 impl<E: Entry> Fresh<E> {
-    /// The entry of a node that nobody else has seen.
-    pub fn into_entry(self) -> E {
-        // SAFETY: made by `fresh` from a box, and forgotten here.
-        let node = unsafe { Box::from_raw(ManuallyDrop::new(self).0.as_ptr()) };
-        node.entry
+    /// The entry of a node that nobody else has seen, and the map's share of it.
+    pub fn into_entry(self) -> (E, E::Share) {
+        // SAFETY: made by `fresh` from a box, and forgotten here; never in a map.
+        unsafe {
+            let node = Box::from_raw(ManuallyDrop::new(self).0.as_ptr());
+            let share = node.entry.take_share();
+            (node.entry, share)
+        }
     }
 
     /// Gives the node up to whoever links it.
@@ -329,7 +339,10 @@ impl<E: Entry> std::ops::Deref for Fresh<E> {
 impl<E: Entry> Drop for Fresh<E> {
     fn drop(&mut self) {
         // Through the epoch, for somebody may look at its key: see `flight`.
-        // SAFETY: the node is linked nowhere, and ours.
-        unsafe { Node::retire(self.0, &reclaim::pin()) };
+        // SAFETY: the node is linked nowhere, and ours; it never was in a map.
+        unsafe {
+            let _share = self.entry.take_share(); // dropped last, unpinned: a value's destructor is user code
+            Node::retire(self.0, &reclaim::pin());
+        }
     }
 }

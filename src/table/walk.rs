@@ -49,6 +49,20 @@ impl Place {
     }
 }
 
+/// What steps have made of entries: owners, perhaps, so let it go when no guard is held.
+pub struct Made<R> {
+    /// What they gave.
+    pub items: Vec<R>,
+    /// What was made of a group that was then gathered again.
+    spoilt: Vec<R>,
+}
+
+impl<R> Default for Made<R> {
+    fn default() -> Self {
+        Made { items: Vec::new(), spoilt: Vec::new() }
+    }
+}
+
 /// A node, and where it was found.
 struct Found<'g, E: Entry> {
     node: &'g Node<E>,
@@ -81,13 +95,13 @@ impl<E: Entry> Group<'_, E> {
 }
 
 impl<E: Entry> Table<E> {
-    /// One step: makes something of the entries of the first home bucket, from `place` on, that gives anything, and pushes it
-    /// to `out`. Sweeps posted nodes as it goes, never waiting. `out` stays empty only at the end.
+    /// One step: makes something of the entries of the first home bucket, from `place` on, that gives anything. Sweeps posted
+    /// nodes as it goes, never waiting. Makes nothing only at the end.
     pub fn step<'g, R>(
         &'g self,
         guard: &'g Guard,
         place: &mut Place,
-        out: &mut Vec<R>,
+        made: &mut Made<R>,
         mut resolve: impl FnMut(&'g Node<E>) -> Option<R>,
     ) {
         let Some(core) = self.core() else {
@@ -95,6 +109,7 @@ impl<E: Entry> Table<E> {
             return;
         };
         let mut group = Group { from: None, nodes: Vec::new(), behind: *place };
+        let out = &mut made.items;
         let before = out.len();
         while out.len() == before && !place.is_end() {
             core.gather(guard, *place, &mut group);
@@ -108,7 +123,7 @@ impl<E: Entry> Table<E> {
                 // A lone node that gave something needs no second look: whatever happened since came after.
                 let doubtful = n > 1 || out.len() == start;
                 if doubtful && !(same.iter().all(Found::is_there) && group.is_current()) {
-                    out.truncate(start);
+                    made.spoilt.extend(out.drain(start..));
                     core.gather(guard, Place(u64::from(position)), &mut group);
                     done = 0;
                 } else {

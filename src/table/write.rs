@@ -84,34 +84,37 @@ impl<E: Entry> Table<E> {
     pub fn clear(&self, guard: &Guard, later: &mut Later) {
         self.detach(guard, later, |core, node, guard, later| {
             // SAFETY: ours, and out of its slot.
-            unsafe { core.dispose(node, Cause::Cleared, guard, later) };
+            unsafe {
+                let share = core.dispose(node, Cause::Cleared, guard, later);
+                later.drop_share(share);
+            }
         });
     }
 
     /// Moves out the entries of which `revive` makes something, and clears the rest.
-    pub fn dismantle<R>(&mut self, revive: impl Fn(&Node<E>) -> Option<R>) -> Vec<(E, R)> {
+    pub fn dismantle<R>(&mut self, mut revive: impl FnMut(&Node<E>) -> Option<R>) -> Vec<(E, E::Share, R)> {
         let mut ours = Vec::with_capacity(self.len());
         let mut later = Later::new();
         self.detach(&pin(), &mut later, |core, node, guard, later| {
             // SAFETY: the node is ours.
             unsafe {
                 match revive(node.as_ref()) {
-                    None => core.dispose(node, Cause::Cleared, guard, later),
-                    Some(r) => {
-                        core.release(node, Cause::Cleared);
-                        ours.push((node, r));
+                    None => {
+                        let share = core.dispose(node, Cause::Cleared, guard, later);
+                        later.drop_share(share);
                     }
+                    Some(r) => ours.push((node, core.release(node, Cause::Cleared), r)),
                 }
             }
         });
         let told = self.core().and_then(|core| core.listeners.all());
-        let moved = ours.into_iter().map(|(node, r)| {
+        let moved = ours.into_iter().map(|(node, share, r)| {
             // SAFETY: ours since the claim. No reader can look at it any more, for the table is `&mut`.
             unsafe {
                 if let Some(told) = &told {
-                    told.tell(node.as_ref().entry.key(), Cause::Cleared);
+                    node.as_ref().entry.with_key(|key| told.tell(key, Cause::Cleared));
                 }
-                (Node::take_entry(node, &pin()), r)
+                (Node::take_entry(node, &pin()), share, r)
             }
         });
         moved.collect()
@@ -192,10 +195,10 @@ impl<E: Entry, R> Survey<'_, E, R> {
         Ok(())
     }
 
-    /// Puts `node` in the place of the hit, if that is still there; else gives it back: survey again.
+    /// Puts `node` in the place of the hit, whose share it returns, if that is still there; else gives it back: survey again.
     ///
     /// The caller holds the objects of both nodes alive.
-    pub fn replace(&self, node: Fresh<E>, guard: &Guard, later: &mut Later) -> Result<(), Fresh<E>> {
+    pub fn replace(&self, node: Fresh<E>, guard: &Guard, later: &mut Later) -> Result<E::Share, Fresh<E>> {
         let Some((seen, _)) = &self.hit else { return Err(node) };
         let shard = self.shard();
         let old = {
@@ -215,64 +218,62 @@ impl<E: Entry, R> Survey<'_, E, R> {
             old
         };
         // SAFETY: claimed, and out of its slot.
-        unsafe { self.core.dispose(old, Cause::Replaced, guard, later) };
-        Ok(())
+        Ok(unsafe { self.core.dispose(old, Cause::Replaced, guard, later) })
     }
 
-    /// Takes the hit out, if it is still there. False: survey again.
+    /// Takes the hit out, if it is still there, and returns its share. `None`: survey again.
     ///
     /// The caller holds the node's objects alive.
-    pub fn remove(&self, guard: &Guard, later: &mut Later) -> bool {
-        match &self.hit {
-            // SAFETY: the survey's guard keeps the node, and the caller its objects.
-            Some((old, _)) => unsafe { self.core.remove(*old, guard, later) },
-            None => false,
-        }
+    pub fn remove(&self, guard: &Guard, later: &mut Later) -> Option<E::Share> {
+        let (old, _) = self.hit.as_ref()?;
+        // SAFETY: the survey's guard keeps the node, and the caller its objects.
+        unsafe { self.core.remove(*old, guard, later) }
     }
 }
 
 impl<E: Entry> Core<E> {
-    /// Takes a node out, if it is still there.
+    /// Takes a node out, if it is still there, and returns its share.
     ///
     /// # Safety
     /// The node was found in this core under `guard`, and the caller holds its objects alive.
-    pub unsafe fn remove(&self, node: NonNull<Node<E>>, guard: &Guard, later: &mut Later) -> bool {
+    pub unsafe fn remove(&self, node: NonNull<Node<E>>, guard: &Guard, later: &mut Later) -> Option<E::Share> {
         // SAFETY: the guard keeps the node; once claimed it is ours.
         unsafe {
             let shard = self.shard_at(node.as_ref().position);
             let node = {
                 let mut holder = shard.lock(self, guard);
                 let claimed = holder.holds(node).filter(|node| node.as_ref().mark.claim(Cause::Removed));
-                let Some(node) = claimed else { return false };
+                let node = claimed?;
                 holder.unlink(node);
                 node
             };
-            self.dispose(node, Cause::Removed, guard, later);
+            Some(self.dispose(node, Cause::Removed, guard, later))
         }
-        true
     }
 
-    /// Counts a node out and unregisters it.
+    /// Counts a node out, unregisters it, and takes its share.
     ///
     /// # Safety
     /// The caller owns the node, which is out of its slot.
-    unsafe fn release(&self, node: NonNull<Node<E>>, cause: Cause) {
+    unsafe fn release(&self, node: NonNull<Node<E>>, cause: Cause) -> E::Share {
         // SAFETY: as the caller says.
         unsafe {
             self.shard_at(node.as_ref().position).entry_gone(cause);
             Node::unregister(node, None);
+            node.as_ref().entry.take_share()
         }
     }
 
-    /// Unregisters, tells of and retires a node.
+    /// Counts out, unregisters, tells of and retires a node, whose share it returns.
     ///
     /// # Safety
     /// The caller owns the node, which is out of its slot, and gives it up. No lock is held.
-    unsafe fn dispose(&self, node: NonNull<Node<E>>, cause: Cause, guard: &Guard, later: &mut Later) {
+    unsafe fn dispose(&self, node: NonNull<Node<E>>, cause: Cause, guard: &Guard, later: &mut Later) -> E::Share {
         // SAFETY: as the caller says.
         unsafe {
-            self.release(node, cause);
+            let share = self.release(node, cause);
             Node::depart(node, cause, self.listeners.all().as_ref(), guard, later);
+            share
         }
     }
 }

@@ -1,0 +1,237 @@
+//! `broken [WORD]`: breaks the crate on purpose, one place at a time, and says which models notice.
+//!
+//! Works on a copy of the repository under `target/`. For each break of the group WORD, or whose name contains WORD
+//! (default: all), it runs the models named for it at the bound of the environment, and prints a row of README.md's table.
+//! Exits with 1 if a break that is marked as caught is not, by each model that is named for it; if one that is marked as
+//! missed is caught; and, after a run of a whole group, if one of its models was never seen to fail. About five seconds a
+//! break, and half a minute for one that only the scripts notice.
+
+mod block;
+mod finalizer;
+mod flight;
+mod slots;
+mod table;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, exit};
+
+/// One thing broken.
+struct Break {
+    what: &'static str,
+    /// What to run: a file of `tests/`, of whose models one at least must notice; one model of it, as `file::model`, which
+    /// must; or `scripts`, which are run only if nothing has noticed before.
+    tests: &'static [&'static str],
+    edits: &'static [Edit],
+    /// Why no model can notice, if none does.
+    missed: Option<&'static str>,
+}
+
+/// A file, what stands there (once), what shall stand there.
+type Edit = (&'static str, &'static str, &'static str);
+
+const fn caught(what: &'static str, tests: &'static [&'static str], edits: &'static [Edit]) -> Break {
+    Break { what, tests, edits, missed: None }
+}
+
+const fn missed(
+    what: &'static str,
+    tests: &'static [&'static str],
+    edits: &'static [Edit],
+    why: &'static str,
+) -> Break {
+    Break { what, tests, edits, missed: Some(why) }
+}
+
+/// Breaks of one part of the crate, and the files of `tests/` each model of which must fail for one of them.
+struct Group {
+    name: &'static str,
+    files: &'static [&'static str],
+    breaks: &'static [Break],
+}
+
+const GROUPS: &[Group] = &[
+    Group { name: "block", files: &["state", "hooks"], breaks: block::BREAKS },
+    Group { name: "slots", files: &["slots"], breaks: slots::BREAKS },
+    Group { name: "table", files: &["table"], breaks: table::BREAKS },
+    Group { name: "flight", files: &["flight"], breaks: flight::BREAKS },
+    Group { name: "finalizer", files: &["finalizer"], breaks: finalizer::BREAKS },
+];
+
+/// A model, as `file::model`, and what it said when it failed.
+type Failure = (String, String);
+
+/// So many models are named in a row.
+const NAMED: usize = 3;
+
+/// Copies a folder, without what is built or kept by git.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder for the copy");
+    for entry in fs::read_dir(from).expect("the repository") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name");
+        if path.is_dir() {
+            if name != "target" && name != ".git" {
+                copy(&path, &to.join(name));
+            }
+        } else {
+            fs::copy(&path, to.join(name)).expect("a copy");
+        }
+    }
+}
+
+/// All that a command says.
+fn said(command: &mut Command) -> String {
+    let output = command.output().expect("the command runs");
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// Runs cargo in the copy, and returns what it said.
+fn cargo(package: &Path, arguments: &[&str]) -> String {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(package).env_remove("RUSTFLAGS").env("CARGO_TARGET_DIR", package.join("target"));
+    let text = said(cargo.args(arguments));
+    if text.contains("could not compile") {
+        eprintln!("{text}"); // and then nothing fails, where it should
+    }
+    text
+}
+
+/// Builds files of `tests/`: each file's name and program.
+fn build(package: &Path, files: &BTreeSet<&str>) -> Vec<(String, PathBuf)> {
+    let mut arguments = vec!["test", "--profile", "broken", "--no-run"];
+    arguments.extend(files.iter().flat_map(|file| ["--test", file]));
+    let text = cargo(package, &arguments);
+    let programs = text.lines().filter_map(|line| {
+        let (file, program) = line.trim().strip_prefix("Executable tests/")?.split_once(".rs (")?;
+        Some((file.to_string(), package.join(program.trim_end_matches(')'))))
+    });
+    programs.collect()
+}
+
+/// The models of a program, as `file::model`.
+fn models(file: &str, program: &Path) -> Vec<String> {
+    let list = said(Command::new(program).args(["--list", "--format", "terse"]));
+    list.lines().filter_map(|line| Some(format!("{file}::{}", line.strip_suffix(": test")?))).collect()
+}
+
+/// Who of `tests` notices. Each model runs in a process of its own, for one that fails may abort.
+fn failures(package: &Path, tests: &[&str]) -> Vec<Failure> {
+    let files = tests.iter().map(|test| test.split("::").next().unwrap_or(test)).filter(|&file| file != "scripts");
+    let mut failures = Vec::new();
+    for (file, program) in build(package, &files.collect()) {
+        for model in models(&file, &program) {
+            if tests.iter().any(|&test| test == file || test == model) {
+                let name = &model[file.len() + "::".len()..];
+                // A model that hangs is ended by loom, which looks at the time now and then.
+                let text = said(Command::new(&program).args(["--exact", name]).env("LOOM_MAX_DURATION", "60"));
+                failures.extend(failure(&text).map(|said| (model, said)));
+            }
+        }
+    }
+    if failures.is_empty() && tests.contains(&"scripts") {
+        failures.extend(scripts(package));
+    }
+    failures
+}
+
+/// The first scenario of the scripts that fails.
+fn scripts(package: &Path) -> Option<Failure> {
+    [["pairs", "2"], ["cyclic", "2"], ["triples", "1"], ["pairs", "3"]].iter().find_map(|[set, bound]| {
+        let arguments = ["run", "--profile", "broken", "--bin", "combined", "--", set, "--bound", bound, "--first"];
+        let text = cargo(package, &arguments);
+        let scenario = text.lines().find_map(|line| line.strip_prefix("FAILED: ")?.split(',').next()).unwrap_or(set);
+        Some((format!("scripts {scenario}"), failure(&text)?))
+    })
+}
+
+/// What a model that failed said, the first of it and without the place where it was thrown, and the execution.
+fn failure(text: &str) -> Option<String> {
+    let line = text.lines().find_map(|line| line.strip_prefix("failed in execution "))?;
+    let (execution, message) = line.split_once(": ")?;
+    let ends = [" (/", " (src", " (tests", "; threads", ". This is"];
+    let message = ends.iter().fold(message, |m, end| m.split(end).next().unwrap_or(m));
+    Some(format!("{message}, at {execution}"))
+}
+
+/// The function in which `at` stands.
+fn function(whole: &str, at: usize) -> &str {
+    let code = whole[..at].lines().rev().filter(|line| !line.trim_start().starts_with("//"));
+    let mut names = code.filter_map(|line| line.split_once("fn ")?.1.split(['(', '<']).next());
+    names.next().unwrap_or("")
+}
+
+/// Breaks the copy, asks who notices, and mends it: where it was broken, and who did.
+fn run(root: &Path, scratch: &Path, broken: &Break) -> (String, Vec<Failure>) {
+    let mut place = None;
+    for (file, from, to) in broken.edits {
+        let path = scratch.join(file);
+        let whole = fs::read_to_string(&path).expect("a source file");
+        let places: Vec<usize> = whole.match_indices(from).map(|(at, _)| at).collect();
+        assert_eq!(places.len(), 1, "{}: not once in {file}: {from}", broken.what);
+        place
+            .get_or_insert_with(|| format!("`{}`, `{}`", file.trim_start_matches("src/"), function(&whole, places[0])));
+        fs::write(&path, whole.replace(from, to)).expect("the copy is writable");
+    }
+    let failures = failures(&scratch.join("loom-tests"), broken.tests);
+    for (file, ..) in broken.edits {
+        fs::copy(root.join(file), scratch.join(file)).expect("the copy is writable");
+    }
+    (place.expect("a break has an edit"), failures)
+}
+
+/// Is it as the break says? And a row of the table.
+fn judge(broken: &Break, place: &str, failures: &[Failure]) -> bool {
+    let who: Vec<_> = failures.iter().take(NAMED).map(|(model, _)| format!("`{model}`")).collect();
+    let who = match failures.len() {
+        0 => "none".to_string(),
+        n if n > NAMED => format!("{} and {} more", who.join(", "), n - NAMED),
+        _ => who.join(", "),
+    };
+    let failed = |test: &&str| failures.iter().any(|(model, _)| model == test);
+    let silent: Vec<_> = broken.tests.iter().copied().filter(|test| test.contains("::") && !failed(test)).collect();
+    let (said, right) = match (failures.first(), broken.missed) {
+        (None, Some(why)) => (why.to_string(), true),
+        (None, None) => ("**it should be noticed**".to_string(), false),
+        (Some((_, said)), Some(_)) => (format!("{said}: **it is marked as missed**"), false),
+        (Some((_, said)), None) if silent.is_empty() => (said.clone(), true),
+        (Some((_, said)), None) => (format!("{said}; **not noticed by {}**", silent.join(", ")), false),
+    };
+    println!("| {who} | {}: {place} | {said} |", broken.what);
+    right
+}
+
+fn main() {
+    let word = std::env::args().nth(1).unwrap_or_default();
+    let package = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let root = package.parent().expect("the repository");
+    let scratch = package.join("target/broken");
+    copy(root, &scratch);
+    let (mut breaks, mut surprises) = (0, 0);
+    println!(
+        "| models | what was broken, and where | what the first of them said, at which execution |\n|---|---|---|"
+    );
+    let mut silent = Vec::new();
+    let is_group = GROUPS.iter().any(|group| group.name == word);
+    for group in GROUPS {
+        let all = word.is_empty() || word == group.name;
+        let mut seen = BTreeSet::new();
+        for broken in group.breaks.iter().filter(|broken| all || !is_group && broken.what.contains(&word)) {
+            let (place, failures) = run(root, &scratch, broken);
+            breaks += 1;
+            surprises += usize::from(!judge(broken, &place, &failures));
+            seen.extend(failures.into_iter().map(|(model, _)| model));
+        }
+        if all {
+            let programs = build(&scratch.join("loom-tests"), &group.files.iter().copied().collect());
+            let models = programs.iter().flat_map(|(file, program)| models(file, program));
+            silent.extend(models.filter(|model| !seen.contains(model)));
+        }
+    }
+    println!("\n{breaks} breaks, {surprises} of them not as they are marked");
+    for model in &silent {
+        println!("never seen to fail: {model}");
+    }
+    exit(i32::from(surprises + silent.len() > 0));
+}

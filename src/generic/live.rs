@@ -1,0 +1,113 @@
+//! What the collections' common code needs of an entry.
+
+#![allow(missing_debug_implementations, reason = "not for users: public by way of hidden traits")]
+
+use crate::death::hook::Later;
+use crate::table::node::Entry;
+use crate::table::probe::Look;
+use std::mem::take;
+
+/// An entry that lives as long as its objects do.
+pub trait Live: Entry {
+    /// Owners of its objects: proof that it was alive when they were made.
+    type Alive;
+    /// An owner that a look leaves behind.
+    type Part;
+    /// What a writer fills an entry with that is not in a collection yet.
+    type Value;
+
+    /// Owners of its objects, if all are alive.
+    fn revive(&self, kept: &mut Kept<Self::Part>) -> Option<Self::Alive>;
+    /// Are all its objects alive? Never upgrades.
+    fn is_alive(&self) -> bool;
+    /// Of its owners, the one that is a value.
+    fn value(alive: Self::Alive, kept: &mut Kept<Self::Part>) -> Self::Value;
+    /// Owners that are not needed any more.
+    fn keep(alive: Self::Alive, kept: &mut Kept<Self::Part>);
+    /// Fills it.
+    ///
+    /// # Safety
+    /// The entry is the caller's, in no map yet; others may look at its key meanwhile.
+    unsafe fn fill(this: *mut Self, value: &Self::Value);
+}
+
+/// An entry whose key may be shown on any thread that lets its objects go.
+#[doc(hidden)]
+pub trait Tells {}
+
+/// An entry whose value is the collection's own: a key map's.
+#[doc(hidden)]
+pub trait OwnsValues {}
+
+/// Owners that were made under a guard to look at something. Each may turn out to be the last, and its drop a death: so make
+/// this before you pin, for then it goes when the guard has gone.
+pub struct Kept<P> {
+    /// Nearly always enough.
+    one: Option<P>,
+    more: Vec<P>,
+}
+
+impl<P> Kept<P> {
+    /// Nothing yet.
+    #[inline]
+    pub fn new() -> Self {
+        Kept { one: None, more: Vec::new() }
+    }
+
+    /// Keeps an owner; it can still be looked at.
+    #[inline]
+    pub fn keep(&mut self, owner: P) -> &P {
+        if let Some(before) = take(&mut self.one) {
+            self.more.push(before);
+        }
+        self.one.insert(owner)
+    }
+}
+
+/// What a write owes when no guard is held any more: owners to drop, user code to run. So make this before you pin.
+pub struct Debts<P> {
+    /// Owners.
+    pub kept: Kept<P>,
+    /// User code; and what is ripe, for a write ends here.
+    pub later: Later,
+}
+
+impl<P> Debts<P> {
+    /// None yet.
+    #[inline]
+    pub fn new() -> Self {
+        Debts { kept: Kept::new(), later: Later::new() }
+    }
+}
+
+/// What an entry is to a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// Another's.
+    Other,
+    /// Perhaps the key's, but dead.
+    Dead,
+    /// The key's.
+    Same,
+}
+
+impl Seen {
+    /// The key's, or another's.
+    #[inline]
+    pub fn same_if(same: bool) -> Self {
+        if same { Seen::Same } else { Seen::Other }
+    }
+
+    /// A look at the entry: if it is the key's, by what `take` makes of it.
+    #[inline]
+    pub fn look<R>(self, take: impl FnOnce() -> Option<R>) -> Look<R> {
+        match self {
+            Seen::Other => Look::Other,
+            Seen::Dead => Look::Dead,
+            Seen::Same => take().map_or(Look::Dead, Look::Hit),
+        }
+    }
+}
+
+/// Lets something go here and now.
+pub fn done_with<T>(_: T) {}

@@ -1,0 +1,125 @@
+//! Loaders: one at a time a key, and everybody who asks meanwhile gets what it made. What waits for what is in
+//! [`flight`](crate::flight); here is what a leader does.
+
+use super::base::Base;
+use super::live::{Kept, Live, Seen};
+use crate::death::hook::Later;
+use crate::flight::{Flight, Flights, Joined};
+use crate::reclaim::pin;
+use crate::sync::{Arc, spin};
+use crate::table::Hashed;
+use crate::table::node::Fresh;
+use std::ptr::NonNull;
+use std::sync::OnceLock;
+
+/// A map's flights, made with the first.
+pub type Loads<E> = OnceLock<Flights<E, <E as Live>::Value>>;
+
+impl<E: Live<Value: Clone>, S> Base<E, S> {
+    /// A miss: lead, or wait for who does. The key is in `node`, where it will stay, so that others can compare theirs with it.
+    pub fn load<R>(
+        &self,
+        loads: &Loads<E>,
+        hash: Hashed,
+        node: Fresh<E>,
+        same: impl Fn(&E, &E, &mut Kept<E::Part>) -> Seen,
+        load: impl FnOnce(&E) -> Result<E::Value, R>,
+    ) -> Result<E::Value, R> {
+        let flights = loads.get_or_init(Flights::new);
+        let _later = Later::new(); // a write ends here: what is ripe runs
+        let mut turn = 0;
+        loop {
+            let (mut listed, mut kept) = (Vec::new(), Kept::new());
+            let joined = {
+                let _guard = pin();
+                let same = |there: &E| same(&node.entry, there, &mut kept) == Seen::Same;
+                flights.join(hash.0, NonNull::from(&node.entry), same, &mut listed)
+            };
+            drop((listed, kept));
+            match joined {
+                Joined::Again => {
+                    spin(turn);
+                    turn += 1;
+                }
+                Joined::Lead(flight) => {
+                    let lead = Lead { base: self, flights, hash, flight, outcome: None, node: Some(node) };
+                    return lead.run(same, load);
+                }
+                Joined::Wait(flight) => {
+                    if let Some(value) = flight.wait() {
+                        drop(node.into_entry()); // never listed, so nobody has seen it
+                        return Ok(value);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A leader at work. Dropping it lands the flight, whatever came of it, and then the node goes, if it was not published.
+struct Lead<'a, E: Live, S> {
+    base: &'a Base<E, S>,
+    flights: &'a Flights<E, E::Value>,
+    hash: Hashed,
+    flight: Arc<Flight<E, E::Value>>,
+    outcome: Option<E::Value>,
+    node: Option<Fresh<E>>,
+}
+
+impl<E: Live<Value: Clone>, S> Lead<'_, E, S> {
+    fn run<R>(
+        mut self,
+        same: impl Fn(&E, &E, &mut Kept<E::Part>) -> Seen,
+        load: impl FnOnce(&E) -> Result<E::Value, R>,
+    ) -> Result<E::Value, R> {
+        let mut kept = Kept::new();
+        // An earlier flight may have filled the map between our miss and our being listed.
+        let there = self.base.get(&pin(), self.hash, &mut kept, |there, kept| same(self.entry(), there, kept));
+        if let Some(there) = there {
+            return Ok(self.land(E::value(there, &mut kept)));
+        }
+        let value = load(self.entry())?;
+        let node = self.node.as_mut().expect("not published yet");
+        // SAFETY: others look at the key only, which filling leaves alone.
+        unsafe { E::fill(node.entry(), &value) };
+        loop {
+            let there = {
+                let guard = pin();
+                let survey =
+                    self.base.survey(&guard, self.hash, &mut kept, |there, kept| same(self.entry(), there, kept));
+                match survey.hit {
+                    Some((_, there)) => there,
+                    None => {
+                        self.flight.seal();
+                        let node = self.node.take().expect("not published yet");
+                        match survey.insert(node, &guard) {
+                            Ok(()) => break,
+                            Err(back) => {
+                                self.flight.unseal(NonNull::from(&back.entry));
+                                self.node = Some(back);
+                                continue;
+                            }
+                        }
+                    }
+                }
+            };
+            return Ok(self.land(E::value(there, &mut kept)));
+        }
+        Ok(self.land(value))
+    }
+
+    fn entry(&self) -> &E {
+        &self.node.as_ref().expect("not published yet").entry
+    }
+
+    fn land(mut self, value: E::Value) -> E::Value {
+        self.outcome = Some(value.clone());
+        value
+    }
+}
+
+impl<E: Live, S> Drop for Lead<'_, E, S> {
+    fn drop(&mut self) {
+        self.flights.land(self.hash.0, &self.flight, self.outcome.take());
+    }
+}

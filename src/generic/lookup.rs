@@ -1,0 +1,276 @@
+//! How weakly held keys are told apart, and what finds one.
+
+use super::live::{Kept, Seen};
+use crate::pointer::Pointer;
+use crate::ptr::{Arc, Weak};
+use equivalent::Equivalent;
+use std::hash::{BuildHasher, Hash};
+
+/// Keys are told apart by `Hash` and `Eq`: `WeakKeyMap`, `WeakWeakMap`, `WeakSet`.
+#[derive(Clone, Copy, Debug)]
+pub enum ByEq {}
+
+/// Keys are told apart by their addresses: `PtrWeakKeyMap`, `PtrWeakWeakMap`, `PtrWeakSet`.
+#[derive(Clone, Copy, Debug)]
+pub enum ByPointer {}
+
+/// A rule by which objects are told apart: [`ByEq`], or [`ByPointer`] for any object.
+///
+/// Sealed.
+pub trait Rule<T: ?Sized>: sealed::Rule + Sized {
+    /// Do addresses say all?
+    #[doc(hidden)]
+    const BY_ADDRESS: bool;
+    /// The hash of an object.
+    #[doc(hidden)]
+    fn hash<S: BuildHasher>(hasher: &S, object: &T) -> u64;
+    /// Are two different objects the same key?
+    #[doc(hidden)]
+    fn eq(a: &T, b: &T) -> bool;
+}
+
+impl<T: ?Sized + Hash + Eq> Rule<T> for ByEq {
+    const BY_ADDRESS: bool = false;
+
+    #[inline]
+    fn hash<S: BuildHasher>(hasher: &S, object: &T) -> u64 {
+        hasher.hash_one(object)
+    }
+
+    #[inline]
+    fn eq(a: &T, b: &T) -> bool {
+        a == b
+    }
+}
+
+impl<T: ?Sized> Rule<T> for ByPointer {
+    const BY_ADDRESS: bool = true;
+
+    #[inline]
+    fn hash<S: BuildHasher>(hasher: &S, object: &T) -> u64 {
+        hash_address(hasher, thin(object))
+    }
+
+    #[inline]
+    fn eq(_: &T, _: &T) -> bool {
+        false
+    }
+}
+
+mod sealed {
+    pub trait Rule {}
+    impl Rule for super::ByEq {}
+    impl Rule for super::ByPointer {}
+}
+
+/// The thin address of an object.
+#[inline]
+fn thin<T: ?Sized>(object: *const T) -> *const () {
+    object.cast()
+}
+
+#[inline]
+fn hash_address<S: BuildHasher>(hasher: &S, address: *const ()) -> u64 {
+    hasher.hash_one(address.addr())
+}
+
+/// What finds a weakly held `T`: any `Q: Hash + Equivalent<T>`, a `&T` itself, or a pointer to it. `M` is inferred; `R` is the
+/// collection's [`Rule`].
+///
+/// A pointer to an object, or a `&T` that is the object itself, is found by its address, without a count.
+///
+/// # Examples
+///
+/// ```
+/// use weakly::{Arc, WeakSet};
+///
+/// let names: WeakSet<String> = WeakSet::new();
+/// let ann = Arc::new("ann".to_string());
+/// names.insert(&ann);
+/// assert!(names.contains("ann") && names.contains(&ann) && names.contains(&*ann));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` can't look up a `{T}`",
+    note = "by equality: what is `Hash + Equivalent<{T}>`, or a pointer to it; by address: `&{T}`, or a pointer to it"
+)]
+pub trait Lookup<T: ?Sized, M, R = ByEq>: Matches<T, M, R> {
+    /// The hash that the object has.
+    #[doc(hidden)]
+    fn hash_by<S: BuildHasher>(&self, hasher: &S) -> u64;
+}
+
+/// As [`Lookup`], for callers that have the hash.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` can't look up a `{T}`",
+    note = "by equality: what is `Equivalent<{T}>`, or a pointer to it; by address: `&{T}`, or a pointer to it"
+)]
+pub trait Matches<T: ?Sized, M, R = ByEq> {
+    /// Do addresses say all?
+    #[doc(hidden)]
+    const BY_ADDRESS: bool = false;
+
+    /// The address of the object, if it is at hand.
+    #[doc(hidden)]
+    fn address(&self) -> Option<*const ()>;
+    /// Is it this one, which is at another address?
+    #[doc(hidden)]
+    fn is(&self, object: &T) -> bool;
+}
+
+impl<T: ?Sized, Q: ?Sized + Hash + Equivalent<T>> Lookup<T, ByEq> for Q {
+    #[inline]
+    fn hash_by<S: BuildHasher>(&self, hasher: &S) -> u64 {
+        hasher.hash_one(self)
+    }
+}
+
+impl<T: ?Sized, Q: ?Sized + Equivalent<T>> Matches<T, ByEq> for Q {
+    /// Of a `T` only, for another type may begin at the same address; and not of a zero-sized one, for it may too.
+    #[inline]
+    fn address(&self) -> Option<*const ()> {
+        (size_of_val(self) > 0 && typeid::of::<Q>() == typeid::of::<T>()).then(|| thin(self))
+    }
+
+    #[inline]
+    fn is(&self, object: &T) -> bool {
+        self.equivalent(object)
+    }
+}
+
+impl<T: ?Sized + Hash + Eq> Lookup<T, ByPointer> for Arc<T> {
+    #[inline]
+    fn hash_by<S: BuildHasher>(&self, hasher: &S) -> u64 {
+        hasher.hash_one(&**self)
+    }
+}
+
+impl<T: ?Sized + Eq> Matches<T, ByPointer> for Arc<T> {
+    #[inline]
+    fn address(&self) -> Option<*const ()> {
+        Some(thin(Arc::as_ptr(self)))
+    }
+
+    #[inline]
+    fn is(&self, object: &T) -> bool {
+        **self == *object
+    }
+}
+
+impl<T: ?Sized, P: ?Sized + SameObject<T>> Lookup<T, ByPointer, ByPointer> for P {
+    #[inline]
+    fn hash_by<S: BuildHasher>(&self, hasher: &S) -> u64 {
+        hash_address(hasher, self.object())
+    }
+}
+
+impl<T: ?Sized, P: ?Sized + SameObject<T>> Matches<T, ByPointer, ByPointer> for P {
+    const BY_ADDRESS: bool = true;
+
+    #[inline]
+    fn address(&self) -> Option<*const ()> {
+        Some(self.object())
+    }
+
+    #[inline]
+    fn is(&self, _: &T) -> bool {
+        false
+    }
+}
+
+/// What names one object: `&T` itself, a pointer to it, or a weak pointer.
+///
+/// A zero-sized `&T` that is not the object itself may have its address all the same: name such objects by their pointers.
+///
+/// # Examples
+///
+/// ```
+/// use weakly::{Arc, PtrWeakSet};
+///
+/// let set = PtrWeakSet::new();
+/// let (five, other) = (Arc::new(5), Arc::new(5));
+/// set.insert(&five);
+/// assert!(set.contains(&five) && set.contains(&*five) && set.contains(&Arc::downgrade(&five)));
+/// assert!(!set.contains(&other));
+/// ```
+#[diagnostic::on_unimplemented(message = "a `{Self}` doesn't name a `{T}` by its address")]
+pub trait SameObject<T: ?Sized> {
+    /// The object's address.
+    #[doc(hidden)]
+    fn object(&self) -> *const ();
+}
+
+impl<T: ?Sized> SameObject<T> for T {
+    #[inline]
+    fn object(&self) -> *const () {
+        thin(self)
+    }
+}
+
+impl<T: ?Sized> SameObject<T> for Arc<T> {
+    #[inline]
+    fn object(&self) -> *const () {
+        thin(Arc::as_ptr(self))
+    }
+}
+
+impl<T: ?Sized> SameObject<T> for Weak<T> {
+    #[inline]
+    fn object(&self) -> *const () {
+        thin(Weak::as_ptr(self))
+    }
+}
+
+/// An owner that a look has left behind: perhaps a key's.
+pub trait Part<A> {
+    /// A key's.
+    fn of_key(key: A) -> Self;
+    /// Back again.
+    fn key(&self) -> Option<&A>;
+}
+
+impl<A> Part<A> for A {
+    #[inline]
+    fn of_key(key: A) -> A {
+        key
+    }
+
+    #[inline]
+    fn key(&self) -> Option<&A> {
+        Some(self)
+    }
+}
+
+/// Is the object that `held` names the one that `q` looks for? Addresses first; only then, unless they say all, an upgrade, for
+/// `Eq` must have an owner. A dead object may be any.
+#[inline]
+pub(super) fn seek<A: Pointer, P: Part<A>, M, R, Q: Matches<A::Target, M, R> + ?Sized>(
+    q: &Q,
+    held: &A::Held,
+    kept: &mut Kept<P>,
+) -> Seen {
+    if q.address() == Some(A::address(held)) {
+        return Seen::Same;
+    }
+    if Q::BY_ADDRESS {
+        return Seen::Other;
+    }
+    let Some(owner) = A::revive(held) else { return Seen::Dead };
+    Seen::same_if(kept.keep(P::of_key(owner)).key().is_some_and(|object| q.is(object)))
+}
+
+/// As [`seek`], for a key that is at hand.
+#[inline]
+pub(super) fn seek_own<A: Pointer, P: Part<A>, R: Rule<A::Target>>(
+    key: &A,
+    held: &A::Held,
+    kept: &mut Kept<P>,
+) -> Seen {
+    if A::address(held) == thin(A::as_ptr(key)) {
+        return Seen::Same;
+    }
+    if R::BY_ADDRESS {
+        return Seen::Other;
+    }
+    let Some(owner) = A::revive(held) else { return Seen::Dead };
+    Seen::same_if(kept.keep(P::of_key(owner)).key().is_some_and(|object| R::eq(key, object)))
+}
