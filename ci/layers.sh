@@ -21,6 +21,7 @@ LAYERS = {
     "table": {"sync", "block", "death", "reclaim", "queue"},
     "flight": {"sync"},
     "generic": {"sync", "block", "death", "reclaim", "queue", "table", "flight", "pointer", "ptr"},
+    "proxy": {"ptr"},
     "finalizer": {"sync", "death", "reclaim", "ptr"},
 }
 OUTSIDE = re.compile(r"std::sync::atomic|parking_lot|loom::|crossbeam_queue::Seg|dashmap")

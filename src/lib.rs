@@ -10,6 +10,7 @@ mod finalizer;
 mod flight;
 pub mod generic;
 mod pointer;
+mod proxy;
 mod ptr;
 mod queue;
 mod reclaim;
@@ -25,6 +26,7 @@ pub use generic::{
     ScanPage, Stats, TryReserveError, ValueRef,
 };
 pub use pointer::Pointer;
+pub use proxy::{BoundMethod, Call, CallMethod, Dead, Proxy, WeakMethod};
 pub use ptr::{Arc, ByValue, CloneBlock, Observer, Weak};
 pub use reclaim::{Guard, Snapshot, pin};
 
