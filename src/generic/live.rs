@@ -5,7 +5,7 @@
 use crate::death::hook::Later;
 use crate::table::node::Entry;
 use crate::table::probe::Look;
-use std::mem::take;
+use std::mem::{ManuallyDrop, take};
 
 /// An entry that lives as long as its objects do.
 pub trait Live: Entry {
@@ -41,9 +41,12 @@ pub trait OwnsValues {}
 
 /// Owners that were made under a guard to look at something. Each may turn out to be the last, and its drop a death: so make
 /// this before you pin, for then it goes when the guard has gone.
-pub struct Kept<P> {
-    /// Nearly always enough.
+pub struct Kept<P>(ManuallyDrop<Owners<P>>);
+
+struct Owners<P> {
+    /// The newest; nearly always enough.
     one: Option<P>,
+    /// Nothing as long as there isn't one.
     more: Vec<P>,
 }
 
@@ -51,16 +54,27 @@ impl<P> Kept<P> {
     /// Nothing yet.
     #[inline]
     pub fn new() -> Self {
-        Kept { one: None, more: Vec::new() }
+        Kept(ManuallyDrop::new(Owners { one: None, more: Vec::new() }))
     }
 
     /// Keeps an owner; it can still be looked at.
     #[inline]
     pub fn keep(&mut self, owner: P) -> &P {
-        if let Some(before) = take(&mut self.one) {
-            self.more.push(before);
+        if let Some(before) = take(&mut self.0.one) {
+            self.0.more.push(before);
         }
-        self.one.insert(owner)
+        self.0.one.insert(owner)
+    }
+}
+
+impl<P> Drop for Kept<P> {
+    /// Nearly free if nothing was kept, as by a look-up of an owned key.
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.0.one.is_some() {
+            // SAFETY: once. With none kept there is nothing to drop.
+            unsafe { ManuallyDrop::drop(&mut self.0) };
+        }
     }
 }
 

@@ -13,8 +13,10 @@ const STRIDE: usize = SLOTS.next_power_of_two();
 /// A power of two of buckets, in the order of the hashes that are at home there.
 #[repr(C, align(64))]
 pub struct Array<E: Entry> {
-    /// The number of buckets is 2 to this.
-    bits: u32,
+    /// The number of buckets less one.
+    mask: usize,
+    /// What is left of a position within its shard, shifted right by this, is a bucket.
+    shift: u32,
     /// Upper bits of a position that name the shard.
     shard_bits: u32,
     buckets: [Bucket<E>; 0],
@@ -54,7 +56,12 @@ impl<E: Entry> Array<E> {
         let Some(array) = NonNull::new(unsafe { alloc(layout) }.cast::<Self>()) else { return Err(TooLarge) };
         // SAFETY: freshly allocated for a head and this many buckets, one behind the other.
         unsafe {
-            array.write(Array { bits: buckets.trailing_zeros(), shard_bits, buckets: [] });
+            array.write(Array {
+                mask: buckets - 1,
+                shift: u32::BITS - buckets.trailing_zeros(),
+                shard_bits,
+                buckets: [],
+            });
             let first = array.add(1).cast::<Bucket<E>>();
             for i in 0..buckets {
                 first.add(i).write(Bucket::new());
@@ -98,7 +105,7 @@ impl<E: Entry> Array<E> {
     /// The number of buckets.
     #[inline]
     pub fn len(&self) -> usize {
-        1 << self.bits
+        self.mask + 1
     }
 
     /// The bytes it takes.
@@ -114,7 +121,7 @@ impl<E: Entry> Array<E> {
     pub unsafe fn bucket<'a>(array: NonNull<Self>, i: usize) -> &'a Bucket<E> {
         // SAFETY: the mask keeps the index within the buckets that lie behind the head.
         unsafe {
-            let i = i & (array.as_ref().len() - 1);
+            let i = i & array.as_ref().mask;
             array.add(1).cast::<Bucket<E>>().add(i).as_ref()
         }
     }
@@ -122,13 +129,12 @@ impl<E: Entry> Array<E> {
     /// The bucket in which the search for a position begins: the array is in the order of the positions.
     #[inline]
     pub fn home(&self, position: u32) -> usize {
-        let within = (u64::from(position) << self.shard_bits) & u64::from(u32::MAX);
-        (within >> (u32::BITS - self.bits)) as usize
+        (u64::from(position << self.shard_bits) >> self.shift) as usize
     }
 
     /// The first position, of those in shard `shard`, that is at home in bucket `i`, or in a later shard if `i` is past the end.
     pub fn first_position(&self, shard: usize, i: usize) -> u64 {
-        ((shard as u64) << (u32::BITS - self.shard_bits)) + ((i as u64) << (u32::BITS - self.shard_bits - self.bits))
+        ((shard as u64) << (u32::BITS - self.shard_bits)) + ((i as u64) << (self.shift - self.shard_bits))
     }
 
     /// The place of slot `slot` of bucket `bucket`.
