@@ -19,8 +19,9 @@ LAYERS = {
     "pointer": {"block", "death", "ptr", "reclaim"},
     "queue": {"sync", "death", "reclaim"},
     "table": {"sync", "block", "death", "reclaim", "queue"},
+    "list": {"sync", "death", "reclaim", "queue", "table", "pointer"},
     "flight": {"sync"},
-    "generic": {"sync", "block", "death", "reclaim", "queue", "table", "flight", "pointer", "ptr"},
+    "generic": {"sync", "block", "death", "reclaim", "queue", "table", "list", "flight", "pointer", "ptr"},
     "proxy": {"ptr"},
     "finalizer": {"sync", "death", "reclaim", "ptr"},
 }

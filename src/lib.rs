@@ -9,6 +9,7 @@ mod death;
 mod finalizer;
 mod flight;
 pub mod generic;
+mod list;
 mod pointer;
 mod proxy;
 mod ptr;
@@ -51,6 +52,8 @@ pub type PtrWeakKeyMap<K, V, S = RandomState> = generic::PtrWeakKeyMap<Arc<K>, V
 pub type WeakWeakMap<K, V, S = RandomState> = generic::WeakWeakMap<Arc<K>, Arc<V>, S>;
 /// As [`WeakWeakMap`], keys told apart by their addresses.
 pub type PtrWeakWeakMap<K, V, S = RandomState> = generic::PtrWeakWeakMap<Arc<K>, Arc<V>, S>;
+/// A concurrent list of objects held weakly, in the order of insertion: see [`generic::WeakList`].
+pub type WeakList<T> = generic::WeakList<Arc<T>>;
 
 #[doc(hidden)]
 pub mod __private {

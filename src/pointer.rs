@@ -87,6 +87,8 @@ pub trait Hold: Sized {
     fn address(held: &Self::Held) -> *const ();
     /// The bytes that the weak count keeps from being freed.
     fn bytes(held: &Self::Held) -> usize;
+    /// Is it this very object?
+    fn is_held(this: &Self, held: &Self::Held) -> bool;
 }
 
 /// One weak count of a block, as a node holds it.
@@ -153,6 +155,11 @@ impl<T: ?Sized> Hold for Arc<T> {
     fn bytes(held: &Held<T>) -> usize {
         // SAFETY: the count is ours.
         unsafe { size_of_value(held.0) }
+    }
+
+    #[inline]
+    fn is_held(this: &Self, held: &Held<T>) -> bool {
+        std::ptr::addr_eq(Arc::value(this).as_ptr(), held.0.as_ptr())
     }
 }
 

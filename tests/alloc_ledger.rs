@@ -15,7 +15,7 @@ use std::cell::Cell;
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Barrier, Mutex, MutexGuard};
-use weakly::{Arc, Compute, Cursor, WeakValueMap};
+use weakly::{Arc, Compute, Cursor, WeakList, WeakValueMap};
 
 /// The system's allocator with a mark before every block.
 struct Ledger;
@@ -324,6 +324,26 @@ const SCENARIOS: &[(&str, fn())] = &[
         map.insert(1, &me);
         assert!(map.remove_exact(&1, &me.0) && Arc::try_unwrap(me).is_ok_and(|me| me.0.upgrade().is_none()));
     }),
+    ("a list of elements that come and go", || {
+        let list = WeakList::new();
+        let all: Vec<_> = (0..100).map(value).collect();
+        list.extend(&all);
+        list.extend(all.iter().rev());
+        for n in 0..100 {
+            list.push(&value(n)); // dies at once
+        }
+        assert!(list.remove(&all[3]) && list.remove_exact(&Arc::downgrade(&all[4])) && list.pop().is_some());
+        list.retain(|value| value.len() > 7);
+        drop((list.iter().nth(3), list.weak_iter().next(), list.pin().iter().nth(3), list.snapshot(), list.clone()));
+        list.clear();
+        list.extend(&all);
+    }),
+    ("lists that go before their elements, and after", || {
+        let all: Vec<_> = (0..100).map(value).collect();
+        let (before, after): (WeakList<String>, WeakList<String>) = (all.iter().collect(), all.iter().collect());
+        drop((before, all));
+        drop(after.into_iter());
+    }),
 ];
 
 #[test]
@@ -506,4 +526,75 @@ fn unread_notices_and_unwatched_maps_cost_nothing() {
         least = least.min(EVER.load(SeqCst) - ever);
     }
     assert_eq!(least, 1, "an entry that comes and goes is one node");
+}
+
+#[test]
+fn a_new_list_allocates_nothing() {
+    let _alone = alone();
+    let ever = EVER.load(SeqCst);
+    booked(|| {
+        static STATIC: WeakList<u64> = WeakList::new();
+        for list in [&STATIC, &WeakList::new(), &WeakList::default()] {
+            assert_eq!((list.len(), list.iter().count(), list.weak_iter().count(), list.pop()), (0, 0, 0, None));
+            assert_eq!((list.snapshot().len(), list.pin().iter().count(), list.clone().into_iter().count()), (0, 0, 0));
+            list.for_each(|_| ());
+            list.retain(|_| true);
+            list.clear();
+        }
+    });
+    assert_eq!(EVER.load(SeqCst) - ever, 0);
+}
+
+#[test]
+fn walks_over_a_list_allocate_nothing() {
+    let _alone = alone();
+    let all: Vec<_> = booked(|| (0..100).map(value).collect());
+    let list: WeakList<String> = booked(|| all.iter().collect());
+    let ever = EVER.load(SeqCst);
+    booked(|| {
+        assert_eq!((list.iter().count(), list.weak_iter().count(), list.pin().iter().count()), (100, 100, 100));
+        list.for_each(|value| assert!(list.contains(value)));
+        list.retain(|_| true);
+    });
+    assert_eq!(EVER.load(SeqCst) - ever, 0);
+    booked(|| drop((list, all)));
+    settle();
+    assert_eq!(left(), (0, 0));
+}
+
+#[test]
+fn a_list_comes_back_to_its_size_after_churn() {
+    let _dog = watchdog();
+    let _alone = alone();
+    let steady: Vec<_> = booked(|| (0..100).map(value).collect());
+    let list: WeakList<String> = booked(|| steady.iter().collect());
+    settle_to_no_less();
+    let before = left();
+    for round in 0..3 {
+        booked(|| {
+            // An endless stream that dies one by one, elements that come and go by hand, and a heap that dies at once.
+            for n in 0..sized(20_000, 100) {
+                list.push(&value(n));
+            }
+            for n in 0..sized(5_000, 50) {
+                list.push(&steady[n % 100]);
+                if n % 2 == 0 {
+                    list.pop();
+                } else {
+                    assert!(list.remove(&steady[n % 100])); // the first: so the order changes
+                }
+            }
+            let heap: Vec<_> = (0..sized(20_000, 200)).map(value).collect();
+            list.extend(&heap);
+            drop(heap);
+        });
+        settle_to_no_less();
+        let after = left();
+        assert_eq!(after.0, before.0, "blocks after round {round}");
+        assert!(after.1 <= before.1 * 2, "{} bytes where there were {}, after round {round}", after.1, before.1);
+    }
+    assert_eq!(list.len(), 100);
+    booked(|| drop((list, steady)));
+    settle();
+    assert_eq!(left(), (0, 0));
 }

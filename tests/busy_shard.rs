@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::channel;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
-use weakly::{Arc, Cause, Cursor, WeakValueMap};
+use weakly::{Arc, Cause, Cursor, WeakList, WeakValueMap};
 
 /// The system's allocator with a gate in it.
 struct Gated;
@@ -78,14 +78,19 @@ impl Drop for Open {
 
 /// Runs `meanwhile` while another thread holds the lock of `map`'s one shard, then lets that one go on to its end.
 fn while_locked<K: Sync + Send, V: Send + Sync>(map: &WeakValueMap<K, V>, meanwhile: impl FnOnce()) {
+    assert_eq!(map.shards(), 1);
+    while_stopped(|| map.reserve(100_000), meanwhile); // makes its array under the lock
+}
+
+/// Runs `meanwhile` while another thread is stopped in the middle of `grow`, then lets that one go on to its end.
+fn while_stopped(grow: impl FnOnce() + Send, meanwhile: impl FnOnce()) {
     let _dog = watchdog();
     let _one = ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    assert_eq!(map.shards(), 1);
     *gate() = (false, false);
     thread::scope(|scope| {
         let holder = scope.spawn(|| {
             STOPS.set(true);
-            map.reserve(100_000); // makes its array under the lock
+            grow();
             assert!(!STOPS.get(), "a table this large was stopped at the gate");
         });
         let open = Open;
@@ -259,4 +264,54 @@ fn values_that_a_reader_drops_last_wait_for_no_lock() {
         assert_eq!((map.len(), map.pending_removals()), (0, 10));
     });
     assert_eq!(map.pending_removals(), 0);
+}
+
+/// A list that has just so many elements that the next push makes a large array, under the lock; and one object in it as often.
+fn full_list() -> (WeakList<u64>, Arc<u64>) {
+    let (list, often) = (WeakList::new(), Arc::new(0));
+    (0..1 << 14).for_each(|_| list.push(&often)); // room doubles, from a power of two
+    (list, often)
+}
+
+#[test]
+fn walks_deaths_and_removals_of_a_list_wait_for_no_lock() {
+    let (list, often) = full_list();
+    let others: Vec<_> = (1..4).map(Arc::new).collect();
+    list.clear();
+    list.extend(&others);
+    (3..1 << 14).for_each(|_| list.push(&often));
+    let before = list.len();
+    let weak = Arc::downgrade(&others[2]);
+    let [dies, removed, refused]: [Arc<u64>; 3] = others.try_into().unwrap();
+    while_stopped(
+        || list.push(&often),
+        || {
+            assert_eq!((list.len(), list.iter().count(), list.pin().iter().count()), (before, before, before));
+            drop(dies);
+            assert!(list.remove(&removed) && !list.remove(&removed) && !list.contains(&removed));
+            list.retain(|n| **n != 3);
+            assert!(!list.remove_exact(&weak) && !list.contains(&refused) && list.contains(&often));
+            assert_eq!(list.iter().next().as_deref(), Some(&0));
+            let now = before - 3;
+            assert_eq!((list.len(), list.snapshot().len(), list.weak_iter().count()), (now, now, now));
+            assert_eq!((Arc::observer_count(&removed), Arc::observer_count(&refused)), (0, 0));
+        },
+    );
+    assert_eq!((list.len(), list.iter().count()), (before - 2, before - 2), "one was pushed");
+    drop(often);
+    assert_eq!((list.len(), list.iter().count()), (0, 0));
+}
+
+#[test]
+fn a_list_may_lose_all_its_elements_while_a_push_has_the_lock() {
+    let (list, often) = full_list();
+    let new = Arc::new(5);
+    while_stopped(
+        || list.push(&new),
+        || {
+            drop(often); // more than is swept in one hold
+            assert_eq!((list.len(), list.iter().count()), (0, 0));
+        },
+    );
+    assert_eq!((list.len(), list.snapshot()), (1, vec![new]));
 }

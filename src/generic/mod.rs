@@ -14,6 +14,8 @@ mod iter;
 mod key_entry;
 mod key_map;
 mod key_values;
+mod list;
+mod list_iter;
 mod live;
 mod load;
 mod lookup;
@@ -35,6 +37,8 @@ pub use iter::{
 };
 pub use key_map::{KeyMap, PtrWeakKeyMap, WeakKeyMap};
 pub use key_values::{Removed, ValueRef};
+pub use list::WeakList;
+pub use list_iter::{ListIntoIter, ListIter, ListWeakIter, PinnedListIter};
 pub use lookup::{ByEq, ByPointer, Lookup, Matches, Rule, SameObject};
 pub use options::{Builder, Compute, Computed, Cursor, ScanPage, Stats, TryReserveError};
 pub use set::{OfElement, PtrWeakSet, Set, WeakSet};

@@ -40,6 +40,10 @@ pub const HELD_BACK_BYTES: usize = 64 * 1024;
 pub const SLOTS: usize = if cfg!(weakly_loom) { 2 } else { 7 };
 /// Posted nodes that are swept in one hold of a shard's lock.
 pub const SWEEP: usize = if cfg!(weakly_loom) { 1 } else { 64 };
+/// Slots of a list's first array.
+pub const LIST_SLOTS: usize = if cfg!(weakly_loom) { 2 } else { 4 };
+/// Elements that a list's iterator takes at one pin.
+pub const LIST_STEP: usize = if cfg!(weakly_loom) { 1 } else { 16 };
 /// One in so many finalizers that end looks whether the registry has become too large for what it holds.
 pub const FINALIZERS_A_SHRINK: u64 = if cfg!(any(miri, weakly_loom)) { 16 } else { 1024 };
 /// What an exit waits, in all, for finalizers that other threads are running (see `finalizer::exit`).

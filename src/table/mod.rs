@@ -33,9 +33,11 @@
 
 pub mod array;
 pub mod bucket;
+pub mod handoff;
 pub mod node;
 pub mod probe;
 pub mod resize;
+pub mod root;
 pub mod shard;
 pub mod walk;
 pub mod write;
@@ -43,13 +45,14 @@ pub mod write;
 use crate::death::hook::{Act, Hook, Later, Owner, Step};
 use crate::queue::{Address, Cause, Listener, Listeners, Removals};
 use crate::reclaim::{Guard, pin};
-use crate::sync::{Arc, AtomicPtr, AtomicUsize, Ordering};
+use crate::sync::{Arc, AtomicUsize, Ordering};
 use array::TooLarge;
 use node::{Entry, Node};
+use root::Root;
 use shard::Shard;
 use std::fmt;
 use std::marker::PhantomData;
-use std::ptr::{NonNull, null_mut};
+use std::ptr::NonNull;
 
 /// A user's hash, mixed: the upper half is the position (shard, home bucket), the lowest byte the tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,49 +200,33 @@ impl<E: Entry> Core<E> {
 
 /// A table: nothing until the first write.
 pub struct Table<E: Entry> {
-    core: AtomicPtr<Core<E>>,
-    _nodes: PhantomData<Core<E>>,
+    core: Root<Core<E>>,
 }
 
 impl<E: Entry> Table<E> {
     crate::sync::const_fn! {
         /// An empty table that has allocated nothing.
         pub const fn new() -> Self {
-            Table { core: AtomicPtr::new(null_mut()), _nodes: PhantomData }
+            Table { core: Root::new() }
         }
     }
 
     /// An empty table of a core of its own.
     pub fn with_core(core: NonNull<Core<E>>) -> Self {
-        Table { core: AtomicPtr::new(core.as_ptr()), _nodes: PhantomData }
+        Table { core: Root::with(core) }
     }
 
     /// The core, if anything was ever written.
     #[inline]
     pub fn core(&self) -> Option<&Core<E>> {
-        // Acquire: pairs with the Release of `core_or_new`.
         // SAFETY: the core lives until the table is dropped, and after.
-        unsafe { self.core.load(Ordering::Acquire).as_ref() }
+        self.core.get().map(|core| unsafe { core.as_ref() })
     }
 
     /// The core, made now if need be.
     pub fn core_or_new(&self) -> NonNull<Core<E>> {
-        // Acquire: pairs with the Release below.
-        if let Some(core) = NonNull::new(self.core.load(Ordering::Acquire)) {
-            return core;
-        }
-        let new = Core::new(default_shards(), Listeners::default());
-        // Release: the core's content comes with the pointer. Acquire on failure: as above.
-        match self.core.compare_exchange(null_mut(), new.as_ptr(), Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => new,
-            Err(won) => {
-                // SAFETY: `new` was never shared; `won` is not null.
-                unsafe {
-                    drop(Box::from_raw(new.as_ptr()));
-                    NonNull::new_unchecked(won)
-                }
-            }
-        }
+        // SAFETY: `new` makes a box.
+        unsafe { self.core.get_or_make(|| Core::new(default_shards(), Listeners::default())) }
     }
 
     /// A subscription to what leaves.
@@ -321,8 +308,7 @@ unsafe impl<E: Entry + Send + Sync> Sync for Table<E> {}
 impl<E: Entry> Drop for Table<E> {
     /// Claims and unlinks every node, then retires the core: a death elsewhere may be in it.
     fn drop(&mut self) {
-        // Relaxed: `&mut self`, so nobody else is here.
-        let Some(core) = NonNull::new(self.core.load(Ordering::Relaxed)) else { return };
+        let Some(core) = self.core.get() else { return };
         let mut later = Later::new();
         let _listeners; // user code: dropped after the guard, before the debts
         let guard = pin();

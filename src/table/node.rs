@@ -80,15 +80,16 @@ const STATE_BITS: u32 = 3;
 pub const MAX_PLACE: usize = (u32::MAX >> STATE_BITS) as usize;
 
 impl Mark {
-    fn new() -> Self {
+    /// Nobody's yet.
+    pub fn new() -> Self {
         Mark(AtomicU32::new(LIVE))
     }
 
     /// The caller becomes the node's owner, unless it has one.
     pub fn claim(&self, cause: Cause) -> bool {
         let state = cause as u32 + 1;
-        // Relaxed: a guess that the exchange checks.
-        let mut word = self.0.load(Ordering::Relaxed);
+        // Acquire: pairs with the Release below, if it was another's: who comes too late sees what was done before.
+        let mut word = self.0.load(Ordering::Acquire);
         while word & STATE == LIVE {
             // Release: pairs with the Acquire in `has_died` and in another's failed claim. Acquire: what the node's last
             // writer did is seen before it is unlinked.
@@ -98,6 +99,12 @@ impl Mark {
             }
         }
         false
+    }
+
+    /// Nobody has claimed it yet.
+    pub fn is_live(&self) -> bool {
+        // Acquire: pairs with the Release of `claim`: who finds the node gone sees what was done before.
+        self.0.load(Ordering::Acquire) & STATE == LIVE
     }
 
     /// Its death has claimed it, and is therefore pinned.

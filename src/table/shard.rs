@@ -1,25 +1,21 @@
-//! A shard: its short lock, and the hand-off of dead nodes to whoever holds it.
+//! A shard: its short lock, and dead nodes handed to whoever holds it.
 //!
 //! # Parties and states
 //!
-//! One holder of the lock; dying threads that want a node out; the queue of posted nodes, each of which belongs to whoever
-//! pops it.
+//! One holder of the lock; dying threads that want a node out; nodes that were posted: see [`handoff`](super::handoff).
 //!
 //! # Steps
 //!
-//! - *Bury*, by a dying thread that owns a node: try the lock. Free: unlink the node there and then, and leave. Taken: post
-//!   the node, fence, try the lock again; free now: sweep, and leave.
-//! - *Leave*, by every holder: unlock; fence; if the queue is not empty, try the lock; got it: sweep a batch, and leave again.
+//! *Bury*, by a dying thread that owns a node: give it up, by unlinking or posting it. *Leave*, by every holder: shrink, unlock,
+//! retire what was taken out, and sweep what was posted meanwhile.
 //!
 //! # Races and who wins
 //!
-//! *post / unlock*: either the poster's fence comes first, and the holder sees the node; or the holder's, and the poster
-//! finds the lock free. So an idle shard keeps no dead node. *two leavers*: the lock decides; the loser's nodes are the
-//! winner's to sweep, for it has yet to leave.
+//! *post / unlock*, *two leavers*: see [`handoff`](super::handoff). So an idle shard keeps no dead node.
 //!
 //! # Orderings
 //!
-//! The two `SeqCst` fences pair with each other: post; fence; try the lock - unlock; fence; look at the queue.
+//! The hand-off's two fences.
 //!
 //! # What callers must not do
 //!
@@ -27,11 +23,12 @@
 
 use super::Core;
 use super::array::Array;
+use super::handoff::Posted;
 use super::node::{Entry, Node};
 use crate::death::hook::Hook;
 use crate::queue::Cause;
 use crate::reclaim::Guard;
-use crate::sync::{AtomicPtr, AtomicU64, Figure, Mutex, MutexGuard, Ordering, SWEEP, SegQueue, fence};
+use crate::sync::{AtomicPtr, AtomicU64, Figure, Mutex, MutexGuard, Ordering, SWEEP};
 use std::ptr::{NonNull, null_mut};
 
 /// What only the lock's holder knows.
@@ -55,14 +52,8 @@ pub struct Shard<E: Entry> {
     version: AtomicU64,
     books: Mutex<Books>,
     left: [Figure; 4],
-    posted: SegQueue<Posted<E>>,
+    posted: Posted<Node<E>>,
 }
-
-/// A dead node on its way to whoever sweeps.
-struct Posted<E: Entry>(NonNull<Node<E>>);
-
-// SAFETY: a posted node belongs to whoever pops it; what it holds is sendable where it is inserted.
-unsafe impl<E: Entry> Send for Posted<E> {}
 
 impl<E: Entry> Shard<E> {
     /// Nothing in it, nothing allocated.
@@ -73,7 +64,7 @@ impl<E: Entry> Shard<E> {
             version: AtomicU64::new(0),
             books: Mutex::new(Books::default()),
             left: [const { Figure::new(0) }; 4],
-            posted: SegQueue::new(),
+            posted: Posted::new(),
         }
     }
 
@@ -138,12 +129,7 @@ impl<E: Entry> Shard<E> {
         if let Some(books) = self.books.try_lock() {
             // SAFETY: as the caller says.
             unsafe { self.hold(books, core, guard).unlink_dead(node) };
-            return;
-        }
-        self.posted.push(Posted(node));
-        // SeqCst: pairs with the fence in `Holder::drop`.
-        fence(Ordering::SeqCst);
-        if let Some(books) = self.books.try_lock() {
+        } else if let Some(books) = self.posted.post(node, &self.books) {
             self.hold(books, core, guard).sweep();
         }
     }
@@ -259,7 +245,7 @@ impl<E: Entry> Holder<'_, E> {
     pub fn sweep(&mut self) -> usize {
         let mut n = 0;
         while n < SWEEP {
-            let Some(Posted(node)) = self.shard.posted.pop() else { break };
+            let Some(node) = self.shard.posted.pop() else { break };
             // SAFETY: whoever pops a node owns it.
             unsafe { self.unlink_dead(node) };
             n += 1;
@@ -287,16 +273,13 @@ impl<E: Entry> Drop for Holder<'_, E> {
     fn drop(&mut self) {
         loop {
             self.shrink_if_sparse();
-            self.books = None; // unlocks
-            // SeqCst: pairs with the fence in `bury`.
-            fence(Ordering::SeqCst);
-            self.dispose();
-            if self.shard.posted.is_empty() {
-                return;
+            if let Some(books) = self.books.take() {
+                self.shard.posted.unlock(books);
             }
-            match self.shard.books.try_lock() {
-                None => return, // its holder has yet to leave
-                Some(books) => self.books = Some(books),
+            self.dispose();
+            self.books = self.shard.posted.relock(&self.shard.books);
+            if self.books.is_none() {
+                return;
             }
             self.sweep();
         }

@@ -6,6 +6,7 @@ mod flight;
 mod history;
 mod hostile;
 mod iterate;
+mod list;
 mod promises;
 mod ptr;
 mod slots;
