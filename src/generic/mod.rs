@@ -1,9 +1,9 @@
 //! The collections, generic over the pointer they hold weakly; the crate root names them for use with [`Arc`](crate::Arc).
 //!
 //! From below comes the one table; each collection here is a thin face over it: what an entry holds, how keys are compared,
-//! and which of the table's steps a method takes. What they share stands once: [`base`] (the loops of every writer), [`load`]
-//! (single flight), [`iter`] (walks), and, as macros, the methods themselves; each for the plain face (which pins each call) and
-//! the pinned one (see [`face`]).
+//! and which of the table's steps a method takes. What they share stands once: `base` (the loops of every writer), `load`
+//! (single flight), `iter` (walks), and, as macros, the methods themselves; each for the plain face (which pins each call) and
+//! the pinned one (see `face`).
 
 mod base;
 mod common;
