@@ -10,7 +10,9 @@ use crate::reclaim::{Guard, Snapshot};
 use std::ops::Deref;
 use std::ptr::NonNull;
 
-/// A strong pointer that the collections can hold weakly: [`Arc`].
+/// A strong pointer that the collections can hold weakly: [`Arc`], or `std::sync::Arc<T>` of an [anchored] `T`.
+///
+/// [anchored]: crate::std_arc::Anchored
 ///
 /// Sealed. For code that is generic over the pointer kind; the associated functions are those of the pointer itself.
 ///
@@ -27,7 +29,7 @@ use std::ptr::NonNull;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be held by a weakly collection",
-    note = "use `weakly::Arc<T>`"
+    note = "use `weakly::Arc<T>`, or `std::sync::Arc<T>` with `T: weakly::std_arc::Anchored`"
 )]
 pub trait Pointer: Hold + Deref + Clone {
     /// The weak pointer of this kind.
@@ -70,12 +72,15 @@ pub trait Pointer: Hold + Deref + Clone {
 }
 
 /// What a table's node needs of a pointer: it holds one weak count, and can try to upgrade.
+///
+/// Who finds an object dead by `revive` or `is_alive`, and then looks at the table, sees all that writers had done there
+/// before they let their owners of the object go.
 #[doc(hidden)]
 pub trait Hold: Sized {
     /// One weak count, given back when dropped.
     type Held;
 
-    /// Takes a weak count.
+    /// Takes a weak count. May run user code, once, and panic: before anything has changed, then.
     fn hold(this: &Self) -> Self::Held;
     /// The object's hooks.
     fn head(held: &Self::Held) -> &Head<Hook>;
