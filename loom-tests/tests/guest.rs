@@ -405,6 +405,19 @@ fn list_or_first_register() {
     });
 }
 
+/// No race: whoever is not wanted goes when the call's guard has gone.
+#[test]
+fn an_owner_that_is_not_wanted() {
+    model("guest: get_or_insert of a key that is there", || {
+        let (map, ran, (_, there), (drops, unwanted)) = (map(), Ran::default(), object(), object());
+        map.insert(1, &there);
+        ran.watch(&unwanted.anchor).detach();
+        assert!(there.is(&Some(map.get_or_insert(1, unwanted))));
+        assert_eq!((drops.now(), ran.times()), (1, 1));
+        quiet(&map, 1, 1);
+    });
+}
+
 /// The value leaves its `Arc` and goes into a new one, while others look and insert.
 #[test]
 fn look_or_taken_out_and_put_into_a_new_arc() {
@@ -526,7 +539,7 @@ fn handed_on(name: &'static str, look: Look) {
         let taker = spawn(move || {
             drop(old);
             let replaced = hand_over.lock().unwrap().take();
-            replaced.map(take_out);
+            replaced.into_iter().for_each(take_out);
         });
         let found = look(&map);
         let always = writer.join().unwrap(); // then there was no time at which the key was absent

@@ -44,6 +44,7 @@
 //! | fields around the anchor | whole while callbacks run | those declared before it are dropped already, those after it not yet |
 //! | `try_unwrap`, `into_inner`, `make_mut`'s move | a death: entries leave, callbacks run, at once | entries are absent at once and counted by `len` until the moved value drops, which is when callbacks run |
 //! | the value put into a new `Arc` | a new object | a new object: old entries stay absent; callbacks, on the anchor, move along |
+//! | a value that goes from one `Arc` to the next | – | keeps every old entry, absent, until its anchor drops: give it a fresh one, by `drop(mem::take(&mut value.anchor))` |
 //! | `get_mut` | `None` while anything watches | `None` while an entry does; callbacks don't stand in its way |
 //! | a value that is overwritten or forgotten | – | overwritten: its anchor drops, and callbacks run, with the `Arc` alive. Forgotten: they never run |
 //! | deferred values, reads without a count | `Arc::new_deferred` | none: a [`Snapshot`] always holds a count |

@@ -219,6 +219,22 @@ fn a_value_that_was_moved_out_is_absent_at_once_and_watched_until_it_drops() {
 }
 
 #[test]
+fn a_fresh_anchor_ends_the_watch_of_a_value_that_lives_on() {
+    let (map, log) = (WeakValueMap::<u64, Guest>::new(), Log::default());
+    let mut guest = Guest::new(1);
+    for cycle in 1..sized(100, 5) {
+        map.insert(1, &guest);
+        log.watch(&guest.anchor, "moved out");
+        let mut value = Arc::into_inner(guest).unwrap();
+        drop(std::mem::take(&mut value.anchor));
+        assert_eq!(log.take(), ["moved out"]);
+        assert_accounts(&map, cycle);
+        assert_eq!((map.len(), value.anchor.observer_count()), (0, 0));
+        guest = Arc::new(value);
+    }
+}
+
+#[test]
 fn a_new_arc_of_the_same_value_is_another_object() {
     let (map, log) = (WeakValueMap::<u64, Guest>::new(), Log::default());
     let first = Guest::new(1);
