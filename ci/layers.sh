@@ -24,6 +24,7 @@ LAYERS = {
     "generic": {"sync", "block", "death", "reclaim", "queue", "table", "list", "flight", "pointer", "ptr"},
     "proxy": {"ptr"},
     "finalizer": {"sync", "death", "reclaim", "ptr"},
+    "std_arc": {"sync", "block", "death", "reclaim", "ptr", "pointer", "finalizer", "generic"},
 }
 OUTSIDE = re.compile(r"std::sync::atomic|parking_lot|loom::|crossbeam_queue::Seg|dashmap")
 ORDERING = re.compile(r"Ordering::(Relaxed|Acquire|Release|AcqRel|SeqCst)\b")

@@ -15,6 +15,7 @@ mod proxy;
 mod ptr;
 mod queue;
 mod reclaim;
+pub mod std_arc;
 mod table;
 
 pub mod docs;
@@ -68,6 +69,7 @@ pub mod internals {
     pub use crate::death::hook::{Hook, Later};
     pub use crate::pointer::{Held, Hold};
     pub use crate::reclaim::{retire_weak, shim::is_pinned};
+    pub use crate::std_arc::see_death;
     pub use crate::table::{
         Hashed, Table,
         node::{Entry, Fresh, Node},
@@ -75,4 +77,9 @@ pub mod internals {
         walk::{Made, Place},
         write::Survey,
     };
+
+    /// What a node holds of an anchor.
+    pub fn hold_anchor(anchor: &crate::std_arc::Anchor) -> Held<()> {
+        anchor.hold()
+    }
 }

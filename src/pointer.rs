@@ -10,7 +10,9 @@ use crate::reclaim::{Guard, Snapshot};
 use std::ops::Deref;
 use std::ptr::NonNull;
 
-/// A strong pointer that the collections can hold weakly: [`Arc`].
+/// A strong pointer that the collections can hold weakly: [`Arc`], or `std::sync::Arc<T>` of an [anchored] `T`.
+///
+/// [anchored]: crate::std_arc::Anchored
 ///
 /// Sealed. For code that is generic over the pointer kind; the associated functions are those of the pointer itself.
 ///
@@ -27,7 +29,7 @@ use std::ptr::NonNull;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be held by a weakly collection",
-    note = "use `weakly::Arc<T>`"
+    note = "use `weakly::Arc<T>`, or `std::sync::Arc<T>` with `T: weakly::std_arc::Anchored`"
 )]
 pub trait Pointer: Hold + Deref + Clone {
     /// The weak pointer of this kind.
@@ -67,15 +69,24 @@ pub trait Pointer: Hold + Deref + Clone {
     /// Does `weak` name this very object?
     #[doc(hidden)]
     fn is_named_by(this: &Self, weak: &Self::Weak) -> bool;
+    /// Is it the very object that is held?
+    #[doc(hidden)]
+    #[inline]
+    fn is_held(this: &Self, held: &Self::Held) -> bool {
+        std::ptr::addr_eq(Self::as_ptr(this), Self::address(held))
+    }
 }
 
 /// What a table's node needs of a pointer: it holds one weak count, and can try to upgrade.
+///
+/// Who finds an object dead by `revive` or `is_alive`, and then looks at the table, sees all that writers had done there
+/// before they let their owners of the object go.
 #[doc(hidden)]
 pub trait Hold: Sized {
     /// One weak count, given back when dropped.
     type Held;
 
-    /// Takes a weak count.
+    /// Takes a weak count. May run user code, once, and panic: before anything has changed, then.
     fn hold(this: &Self) -> Self::Held;
     /// The object's hooks.
     fn head(held: &Self::Held) -> &Head<Hook>;
@@ -87,8 +98,6 @@ pub trait Hold: Sized {
     fn address(held: &Self::Held) -> *const ();
     /// The bytes that the weak count keeps from being freed.
     fn bytes(held: &Self::Held) -> usize;
-    /// Is it this very object?
-    fn is_held(this: &Self, held: &Self::Held) -> bool;
 }
 
 /// One weak count of a block, as a node holds it.
@@ -155,11 +164,6 @@ impl<T: ?Sized> Hold for Arc<T> {
     fn bytes(held: &Held<T>) -> usize {
         // SAFETY: the count is ours.
         unsafe { size_of_value(held.0) }
-    }
-
-    #[inline]
-    fn is_held(this: &Self, held: &Held<T>) -> bool {
-        std::ptr::addr_eq(Arc::value(this).as_ptr(), held.0.as_ptr())
     }
 }
 

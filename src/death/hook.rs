@@ -125,7 +125,8 @@ impl fmt::Debug for Later {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ObserverKind {
-    /// A callback registered by [`Arc::observe`](crate::Arc::observe).
+    /// A callback registered by [`Arc::observe`](crate::Arc::observe) or
+    /// [`Anchor::observe`](crate::std_arc::Anchor::observe).
     Callback,
     /// An entry of a map that holds the object weakly as a value.
     ValueEntry,

@@ -137,24 +137,47 @@ impl<T: ?Sized, Q: ?Sized + Equivalent<T>> Matches<T, ByEq> for Q {
     }
 }
 
-impl<T: ?Sized + Hash + Eq> Lookup<T, ByPointer> for Arc<T> {
-    #[inline]
-    fn hash_by<S: BuildHasher>(&self, hasher: &S) -> u64 {
-        hasher.hash_one(&**self)
-    }
+/// A pointer to an object finds it by its address, or else by its value.
+macro_rules! by_pointer {
+    ($Arc:ty, $Weak:ty, [$($bound:tt)*]) => {
+        impl<T: ?Sized + Hash + Eq + $($bound)*> Lookup<T, ByPointer> for $Arc {
+            #[inline]
+            fn hash_by<S: BuildHasher>(&self, hasher: &S) -> u64 {
+                hasher.hash_one(&**self)
+            }
+        }
+
+        impl<T: ?Sized + Eq + $($bound)*> Matches<T, ByPointer> for $Arc {
+            #[inline]
+            fn address(&self) -> Option<*const ()> {
+                Some(<$Arc>::as_ptr(self).cast())
+            }
+
+            #[inline]
+            fn is(&self, object: &T) -> bool {
+                **self == *object
+            }
+        }
+
+        impl<T: ?Sized + $($bound)*> SameObject<T> for $Arc {
+            #[inline]
+            fn object(&self) -> *const () {
+                <$Arc>::as_ptr(self).cast()
+            }
+        }
+
+        impl<T: ?Sized + $($bound)*> SameObject<T> for $Weak {
+            #[inline]
+            fn object(&self) -> *const () {
+                <$Weak>::as_ptr(self).cast()
+            }
+        }
+    };
 }
 
-impl<T: ?Sized + Eq> Matches<T, ByPointer> for Arc<T> {
-    #[inline]
-    fn address(&self) -> Option<*const ()> {
-        Some(thin(Arc::as_ptr(self)))
-    }
+pub(crate) use by_pointer;
 
-    #[inline]
-    fn is(&self, object: &T) -> bool {
-        **self == *object
-    }
-}
+by_pointer!(Arc<T>, Weak<T>, []);
 
 impl<T: ?Sized, P: ?Sized + SameObject<T>> Lookup<T, ByPointer, ByPointer> for P {
     #[inline]
@@ -203,20 +226,6 @@ impl<T: ?Sized> SameObject<T> for T {
     #[inline]
     fn object(&self) -> *const () {
         thin(self)
-    }
-}
-
-impl<T: ?Sized> SameObject<T> for Arc<T> {
-    #[inline]
-    fn object(&self) -> *const () {
-        thin(Arc::as_ptr(self))
-    }
-}
-
-impl<T: ?Sized> SameObject<T> for Weak<T> {
-    #[inline]
-    fn object(&self) -> *const () {
-        thin(Weak::as_ptr(self))
     }
 }
 

@@ -39,6 +39,7 @@ pub use key_map::{KeyMap, PtrWeakKeyMap, WeakKeyMap};
 pub use key_values::{Removed, ValueRef};
 pub use list::WeakList;
 pub use list_iter::{ListIntoIter, ListIter, ListWeakIter, PinnedListIter};
+pub(crate) use lookup::by_pointer;
 pub use lookup::{ByEq, ByPointer, Lookup, Matches, Rule, SameObject};
 pub use options::{Builder, Compute, Computed, Cursor, ScanPage, Stats, TryReserveError};
 pub use set::{OfElement, PtrWeakSet, Set, WeakSet};

@@ -53,7 +53,7 @@ pub mod walk;
 pub mod write;
 
 use crate::death::hook::{Act, Hook, Later, ObserverKind, Owner, Step};
-use crate::pointer::Hold;
+use crate::pointer::{Hold, Pointer};
 use crate::queue::Cause;
 use crate::reclaim::{Guard, pin};
 use crate::sync::{AtomicPtr, Figure, Mutex, Ordering};
@@ -198,12 +198,18 @@ impl<A: Hold> List<A> {
     }
 
     /// Is the object in the list?
-    pub fn contains(&self, object: &A, guard: &Guard) -> bool {
+    pub fn contains(&self, object: &A, guard: &Guard) -> bool
+    where
+        A: Pointer,
+    {
         self.core().is_some_and(|core| core.to_the_end(guard).any(|node| A::is_held(object, node.held())))
     }
 
     /// Takes the object's first occurrence out, if there is one.
-    pub fn remove(&self, object: &A, guard: &Guard) -> bool {
+    pub fn remove(&self, object: &A, guard: &Guard) -> bool
+    where
+        A: Pointer,
+    {
         let Some(core) = self.core() else { return false };
         let mut occurrences = core.to_the_end(guard).filter(|node| A::is_held(object, node.held()));
         // SAFETY: found under the guard, and the object is alive in the caller's hands.

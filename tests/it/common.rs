@@ -9,7 +9,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc as StdArc, Barrier};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use weakly::WeakValueMap;
+use weakly::{Pointer, generic};
 
 /// `native` rounds or things; as many as Miri can do in bearable time under Miri.
 pub const fn sized(native: usize, miri: usize) -> usize {
@@ -257,7 +257,7 @@ pub fn panic_message<R>(f: impl FnOnce() -> R) -> String {
 }
 
 /// A quiet map's books: every entry that ever came is there or left for one cause, and a walk finds what `len` says.
-pub fn assert_accounts<K: Clone, V: ?Sized, S>(map: &WeakValueMap<K, V, S>, inserted: usize) {
+pub fn assert_accounts<K: Clone, A: Pointer, S>(map: &generic::WeakValueMap<K, A, S>, inserted: usize) {
     let stats = map.stats();
     assert_eq!(stats.pending_removals, 0, "an idle map keeps no dead entry");
     let left = stats.died + stats.removed + stats.replaced + stats.cleared;

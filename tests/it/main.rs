@@ -3,6 +3,7 @@
 mod common;
 mod finalizer;
 mod flight;
+mod guest;
 mod history;
 mod hostile;
 mod iterate;
