@@ -7,6 +7,7 @@ use loom_tests::small::{Small, idle};
 use loom_tests::{Drops, Witness, model, model_with_preemptions, table_scripts};
 use std::cell::Cell;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc as Shared;
 use weakly::{Arc, Cause, Removals, generic, internals, pin};
 
@@ -808,6 +809,25 @@ fn last_owner_unpinned() {
                 map.clear(); // so that it has to look again, with nobody else left
             }
             generic::Compute::Remove
+        });
+        // Nor when the closure that let go of it panics.
+        let panics = |f: &dyn Fn()| assert!(catch_unwind(AssertUnwindSafe(f)).is_err());
+        let give_up = |value: &Cell<Option<Arc<Unpinned>>>| -> bool {
+            drop(value.take());
+            resume_unwind(Box::new("given up"));
+        };
+        let value = entry();
+        panics(&|| map.for_each(|_, _| _ = give_up(&value)));
+        let value = entry();
+        panics(&|| map.retain(|_, _| give_up(&value)));
+        let value = entry();
+        panics(&|| _ = map.remove_if(&1, |_, _| give_up(&value)));
+        let value = entry();
+        panics(&|| {
+            map.compute(1, |_| {
+                give_up(&value);
+                generic::Compute::Keep
+            });
         });
         idle(map.table(), 0);
     });

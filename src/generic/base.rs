@@ -7,7 +7,7 @@
 #![allow(missing_debug_implementations, reason = "not for users: public by way of hidden traits")]
 
 use super::iter::{Taken, What};
-use super::live::{Debts, Kept, Live, Seen};
+use super::live::{Debts, Kept, Live, Old, Seen};
 use super::options::{Compute, Cursor, ScanPage};
 use crate::reclaim::{Guard, pin};
 use crate::table::node::Fresh;
@@ -27,14 +27,6 @@ pub struct Base<E: Live, S> {
 
 /// A base, on its way into a collection.
 pub struct Parts<E: Live, S>(pub(super) Base<E, S>);
-
-/// What was there, and the map's share of it.
-pub struct Old<E: Live> {
-    /// Its owners.
-    pub alive: E::Alive,
-    /// The map's share.
-    pub share: E::Share,
-}
 
 /// What became of a node that was to be put where nothing is.
 pub enum Put<E: Live> {
@@ -99,15 +91,22 @@ impl<E: Live, S> Base<E, S> {
         self.find(guard, hash, kept, same, |entry, _| entry.is_alive().then_some(())).is_some()
     }
 
-    /// Looks a key up for a write: the owners of its entry's objects, and its node.
+    /// Looks a key up for a write: its node; the owners of its objects go to `debts`.
     pub fn survey<'g>(
         &'g self,
         guard: &'g Guard,
         hash: Hashed,
-        kept: &mut Kept<E::Part>,
+        debts: &mut Debts<E>,
         same: impl Fn(&E, &mut Kept<E::Part>) -> Seen,
-    ) -> Survey<'g, E, E::Alive> {
-        self.table.survey(guard, hash, |node| same(&node.entry, kept).look(|| node.entry.revive(kept)))
+    ) -> Survey<'g, E, ()> {
+        debts.set_aside();
+        let Debts { found, kept, .. } = debts;
+        self.table.survey(guard, hash, |node| {
+            same(&node.entry, kept).look(|| {
+                *found = node.entry.revive(kept);
+                found.as_ref().map(|_| ())
+            })
+        })
     }
 
     /// Takes out what `wanted` says.
@@ -115,25 +114,18 @@ impl<E: Live, S> Base<E, S> {
         &self,
         guard: &Guard,
         hash: Hashed,
-        debts: &mut Debts<E::Part>,
+        debts: &mut Debts<E>,
         same: impl Fn(&E, &mut Kept<E::Part>) -> Seen,
         mut wanted: impl FnMut(&E, &E::Alive) -> Option<R>,
     ) -> Option<(R, Old<E>)> {
         self.table.core()?;
         loop {
-            let survey = self.survey(guard, hash, &mut debts.kept, &same);
-            let (node, alive) = survey.hit.as_ref()?;
+            let survey = self.survey(guard, hash, debts, &same);
+            let ((node, ()), found) = (survey.hit?, debts.found.as_ref()?);
             // SAFETY: the guard keeps the node.
-            let wanted = wanted(unsafe { &node.as_ref().entry }, alive);
-            let removed = wanted.map(|r| (r, survey.remove(guard, &mut debts.later)));
-            let (_, alive) = survey.hit?;
-            match removed {
-                Some((r, Some(share))) => return Some((r, Old { alive, share })),
-                Some((_, None)) => E::keep(alive, &mut debts.kept),
-                None => {
-                    E::keep(alive, &mut debts.kept);
-                    return None;
-                }
+            let r = wanted(unsafe { &node.as_ref().entry }, found)?;
+            if let Some(share) = survey.remove(guard, &mut debts.later) {
+                return Some((r, debts.old(share)));
             }
         }
     }
@@ -144,32 +136,31 @@ impl<E: Live, S> Base<E, S> {
         mut node: Fresh<E>,
         hash: Hashed,
         guard: &Guard,
-        debts: &mut Debts<E::Part>,
+        debts: &mut Debts<E>,
         same: impl Fn(&E, &E, &mut Kept<E::Part>) -> Seen,
     ) -> Option<Old<E>> {
         loop {
-            let survey = self.survey(guard, hash, &mut debts.kept, |there, kept| same(&node.entry, there, kept));
-            match commit(survey, node, guard, debts) {
+            let survey = self.survey(guard, hash, debts, |there, kept| same(&node.entry, there, kept));
+            match commit(&survey, node, guard, debts) {
                 Ok(old) => return old,
                 Err(back) => node = back,
             }
         }
     }
 
-    /// Puts a node that `make` makes of what is there in its place. False: nothing is there.
+    /// Puts a node that `make` makes of what is there in its place. `None`: nothing is there.
     pub fn replace_by(
         &self,
         hash: Hashed,
         guard: &Guard,
-        debts: &mut Debts<E::Part>,
+        debts: &mut Debts<E>,
         same: impl Fn(&E, &mut Kept<E::Part>) -> Seen,
         mut make: impl FnMut(&E::Alive) -> Fresh<E>,
     ) -> Option<Old<E>> {
         loop {
-            let survey = self.survey(guard, hash, &mut debts.kept, &same);
-            let (_, alive) = survey.hit.as_ref()?;
-            let node = make(alive);
-            match commit(survey, node, guard, debts) {
+            let survey = self.survey(guard, hash, debts, &same);
+            let node = make(debts.found.as_ref()?);
+            match commit(&survey, node, guard, debts) {
                 Ok(old) => return old,
                 // SAFETY: a share owns what it reaches.
                 Err(back) => unsafe { debts.later.drop_share(back.into_entry().1) },
@@ -183,13 +174,13 @@ impl<E: Live, S> Base<E, S> {
         mut node: Fresh<E>,
         hash: Hashed,
         guard: &Guard,
-        debts: &mut Debts<E::Part>,
+        debts: &mut Debts<E>,
         same: impl Fn(&E, &E, &mut Kept<E::Part>) -> Seen,
     ) -> Put<E> {
         loop {
-            let survey = self.survey(guard, hash, &mut debts.kept, |there, kept| same(&node.entry, there, kept));
-            match survey.hit {
-                Some((_, alive)) => return Put::Found(alive, node),
+            let survey = self.survey(guard, hash, debts, |there, kept| same(&node.entry, there, kept));
+            match debts.found.take() {
+                Some(found) => return Put::Found(found, node),
                 None => match survey.insert(node, guard) {
                     Ok(()) => return Put::In,
                     Err(back) => node = back,
@@ -204,23 +195,23 @@ impl<E: Live, S> Base<E, S> {
         mut node: Fresh<E>,
         hash: Hashed,
         guard: &Guard,
-        debts: &mut Debts<E::Part>,
+        debts: &mut Debts<E>,
         same: impl Fn(&E, &E, &mut Kept<E::Part>) -> Seen,
         mut f: impl FnMut(Option<(&E, &E::Alive)>) -> Compute<E::Value>,
     ) -> Done<E> {
         loop {
-            let survey = self.survey(guard, hash, &mut debts.kept, |there, kept| same(&node.entry, there, kept));
+            let survey = self.survey(guard, hash, debts, |there, kept| same(&node.entry, there, kept));
             // SAFETY: the guard keeps the node.
-            let there = survey.hit.as_ref().map(|(node, alive)| (unsafe { &node.as_ref().entry }, alive));
+            let there = survey.hit.map(|(node, ())| unsafe { &(*node.as_ptr()).entry }).zip(debts.found.as_ref());
             match f(there) {
-                Compute::Keep => return Done::Kept(survey.hit.map(|(_, alive)| alive), node),
+                Compute::Keep => return Done::Kept(debts.found.take(), node),
                 Compute::Insert(value) => {
                     // SAFETY: nobody else has seen the node, which never was in a map; shares and values own what they reach.
                     unsafe {
                         debts.later.drop_share(node.entry.take_share()); // from the last time
                         E::fill(node.entry(), &value);
                     }
-                    match commit(survey, node, guard, debts) {
+                    match commit(&survey, node, guard, debts) {
                         Ok(old) => return Done::Inserted(old, value),
                         Err(back) => {
                             node = back;
@@ -229,12 +220,10 @@ impl<E: Live, S> Base<E, S> {
                         }
                     }
                 }
+                Compute::Remove if survey.hit.is_none() => return Done::Kept(None, node),
                 Compute::Remove => {
-                    let share = survey.remove(guard, &mut debts.later);
-                    match (survey.hit, share) {
-                        (None, _) => return Done::Kept(None, node),
-                        (Some((_, alive)), Some(share)) => return Done::Removed(Old { alive, share }, node),
-                        (Some((_, alive)), None) => E::keep(alive, &mut debts.kept),
+                    if let Some(share) = survey.remove(guard, &mut debts.later) {
+                        return Done::Removed(debts.old(share), node);
                     }
                 }
             }
@@ -247,19 +236,22 @@ impl<E: Live, S> Base<E, S> {
         place: &mut Place,
         mut choose: impl FnMut(&E, &E::Alive) -> Option<R>,
     ) -> Vec<(R, Old<E>)> {
-        let (mut taken, mut debts, mut made) = (Vec::new(), Debts::new(), Made::default());
+        let (mut taken, mut debts, mut made) = (Vec::new(), Debts::<E>::new(), Made::default());
         let guard = pin();
         self.table.step(&guard, place, &mut made, |node| {
             let alive = node.entry.revive(&mut debts.kept)?;
-            Some((NonNull::from(node), alive))
+            Some((NonNull::from(node), Some(alive)))
         });
         let Some(core) = self.table.core() else { return taken };
-        for (node, alive) in made.items.drain(..) {
+        for (node, found) in &mut made.items {
             // SAFETY: the guard keeps the node, and its objects are alive in our hands.
             unsafe {
-                match choose(&node.as_ref().entry, &alive).map(|r| (r, core.remove(node, &guard, &mut debts.later))) {
-                    Some((r, Some(share))) => taken.push((r, Old { alive, share })),
-                    _ => E::keep(alive, &mut debts.kept),
+                if let Some(alive) = &*found
+                    && let Some(r) = choose(&node.as_ref().entry, alive)
+                    && let Some(share) = core.remove(*node, &guard, &mut debts.later)
+                    && let Some(alive) = found.take()
+                {
+                    taken.push((r, Old { alive, share }));
                 }
             }
         }
@@ -350,21 +342,13 @@ impl<E: Live, S> Base<E, S> {
 
 /// Commits a node to where a survey found something, or nothing; or gives it back: survey again.
 fn commit<E: Live>(
-    survey: Survey<'_, E, E::Alive>,
+    survey: &Survey<'_, E, ()>,
     node: Fresh<E>,
     guard: &Guard,
-    debts: &mut Debts<E::Part>,
+    debts: &mut Debts<E>,
 ) -> Result<Option<Old<E>>, Fresh<E>> {
-    if survey.hit.is_none() {
-        return survey.insert(node, guard).map(|()| None);
-    }
-    let replaced = survey.replace(node, guard, &mut debts.later);
-    match (survey.hit, replaced) {
-        (Some((_, alive)), Ok(share)) => Ok(Some(Old { alive, share })),
-        (Some((_, alive)), Err(back)) => {
-            E::keep(alive, &mut debts.kept);
-            Err(back)
-        }
-        (None, _) => unreachable!("there was a hit"),
+    match survey.hit {
+        None => survey.insert(node, guard).map(|()| None),
+        Some(_) => survey.replace(node, guard, &mut debts.later).map(|share| Some(debts.old(share))),
     }
 }

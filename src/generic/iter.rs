@@ -3,7 +3,8 @@
 //! A plain iterator pins each step and yields owned items; a pinned one borrows under the guard of its collection. What is
 //! user code in making an item (a clone, say) runs when the item is asked for, with no guard held, but for the clones of keys.
 
-use super::base::{Base, Old};
+use super::base::Base;
+use super::live::Old;
 use super::live::{Kept, Live};
 use crate::reclaim::{Guard, pin};
 use crate::table::Table;

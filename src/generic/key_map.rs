@@ -1,6 +1,6 @@
 //! `WeakKeyMap` and `PtrWeakKeyMap`: weakly held keys, values of the map's own.
 
-use super::base::{Base, Done, Old, Parts, Put};
+use super::base::{Base, Done, Parts, Put};
 use super::common::common;
 use super::face::{Face, Own, Pinned, both, own};
 use super::iter::{
@@ -9,7 +9,7 @@ use super::iter::{
 };
 use super::key_entry::{Either, KeyEntry, Owned, Payload};
 use super::key_values::{Removed, ValueRef};
-use super::live::{Debts, Kept, Live, OwnsValues};
+use super::live::{Debts, Kept, Live, Old, OwnsValues};
 use super::load::Loads;
 use super::lookup::{ByEq, ByPointer, Lookup, Matches, Rule, seek, seek_own};
 use super::map_face::map_face;

@@ -79,19 +79,41 @@ impl<P> Drop for Kept<P> {
 }
 
 /// What a write owes when no guard is held any more: owners to drop, user code to run. So make this before you pin.
-pub struct Debts<P> {
+pub struct Debts<E: Live> {
+    /// The owners of what the last survey found. Here, so that they outlive the guard even if user code panics meanwhile.
+    pub found: Option<E::Alive>,
     /// Owners.
-    pub kept: Kept<P>,
+    pub kept: Kept<E::Part>,
     /// User code; and what is ripe, for a write ends here.
     pub later: Later,
 }
 
-impl<P> Debts<P> {
+impl<E: Live> Debts<E> {
     /// None yet.
     #[inline]
     pub fn new() -> Self {
-        Debts { kept: Kept::new(), later: Later::new() }
+        Debts { found: None, kept: Kept::new(), later: Later::new() }
     }
+
+    /// What was found is out of date: survey again.
+    pub fn set_aside(&mut self) {
+        if let Some(found) = self.found.take() {
+            E::keep(found, &mut self.kept);
+        }
+    }
+
+    /// What was found, with the map's share of it.
+    pub fn old(&mut self, share: E::Share) -> Old<E> {
+        Old { alive: self.found.take().expect("a survey's hit leaves its owners"), share }
+    }
+}
+
+/// What was there, and the map's share of it.
+pub struct Old<E: Live> {
+    /// Its owners.
+    pub alive: E::Alive,
+    /// The map's share.
+    pub share: E::Share,
 }
 
 /// What an entry is to a key.

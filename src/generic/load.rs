@@ -2,7 +2,7 @@
 //! [`flight`](crate::flight); here is what a leader does.
 
 use super::base::Base;
-use super::live::{Kept, Live, Seen};
+use super::live::{Debts, Kept, Live, Seen};
 use crate::death::hook::Later;
 use crate::flight::{Flight, Flights, Joined};
 use crate::reclaim::pin;
@@ -72,38 +72,31 @@ impl<E: Live<Value: Clone>, S> Lead<'_, E, S> {
         same: impl Fn(&E, &E, &mut Kept<E::Part>) -> Seen,
         load: impl FnOnce(&E) -> Result<E::Value, R>,
     ) -> Result<E::Value, R> {
-        let mut kept = Kept::new();
+        let mut debts = Debts::<E>::new();
         // An earlier flight may have filled the map between our miss and our being listed.
-        let there = self.base.get(&pin(), self.hash, &mut kept, |there, kept| same(self.entry(), there, kept));
+        let there = self.base.get(&pin(), self.hash, &mut debts.kept, |there, kept| same(self.entry(), there, kept));
         if let Some(there) = there {
-            return Ok(self.land(E::value(there, &mut kept)));
+            return Ok(self.land(E::value(there, &mut debts.kept)));
         }
         let value = load(self.entry())?;
         let node = self.node.as_mut().expect("not published yet");
         // SAFETY: others look at the key only, which filling leaves alone.
         unsafe { E::fill(node.entry(), &value) };
         loop {
-            let there = {
-                let guard = pin();
-                let survey =
-                    self.base.survey(&guard, self.hash, &mut kept, |there, kept| same(self.entry(), there, kept));
-                match survey.hit {
-                    Some((_, there)) => there,
-                    None => {
-                        self.flight.seal();
-                        let node = self.node.take().expect("not published yet");
-                        match survey.insert(node, &guard) {
-                            Ok(()) => break,
-                            Err(back) => {
-                                self.flight.unseal(NonNull::from(&back.entry));
-                                self.node = Some(back);
-                                continue;
-                            }
-                        }
-                    }
+            let guard = pin();
+            let survey = self.base.survey(&guard, self.hash, &mut debts, |there, kept| same(self.entry(), there, kept));
+            if let Some(there) = debts.found.take() {
+                drop(guard);
+                return Ok(self.land(E::value(there, &mut debts.kept)));
+            }
+            self.flight.seal();
+            match survey.insert(self.node.take().expect("not published yet"), &guard) {
+                Ok(()) => break,
+                Err(back) => {
+                    self.flight.unseal(NonNull::from(&back.entry));
+                    self.node = Some(back);
                 }
-            };
-            return Ok(self.land(E::value(there, &mut kept)));
+            }
         }
         Ok(self.land(value))
     }

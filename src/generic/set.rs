@@ -1,11 +1,11 @@
 //! `WeakSet` and `PtrWeakSet`: weakly held elements.
 
-use super::base::{Base, Old, Parts, Put};
+use super::base::{Base, Parts, Put};
 use super::common::common;
 use super::face::{Face, Own, Pinned, both, own};
 use super::iter::{All, Extract, IntoIter, KeysOnly, Taken, Walk, Wants, WeakKeysOnly, What};
 use super::key_entry::KeyEntry;
-use super::live::{Debts, Kept};
+use super::live::{Debts, Kept, Old};
 use super::lookup::{ByEq, ByPointer, Lookup, Matches, Rule, seek, seek_own};
 use super::map_ops::{extend, fill, loops, walks};
 use super::options::{Builder, Collection, Cursor, ScanPage, Stats, TryReserveError};

@@ -1,13 +1,13 @@
 //! `WeakValueMap`: owned keys, weakly held values.
 
-use super::base::{Base, Done, Old, Parts, Put};
+use super::base::{Base, Done, Parts, Put};
 use super::common::common;
 use super::face::{Face, Own, Pinned, both, own};
 use super::iter::{
     All, Entries, Extract, IntoIter, KeysOnly, OfPair, Pair, PinnedWalk, Taken, ValuesOnly, Walk, WeakValuesOnly, What,
     WhatPinned, what,
 };
-use super::live::{Debts, Kept, Live, Seen, Tells, done_with};
+use super::live::{Debts, Kept, Live, Old, Seen, Tells, done_with};
 use super::load::Loads;
 use super::map_face::map_face;
 use super::map_ops::{extend, fill, loops, map_ops, walks};

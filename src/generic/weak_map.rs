@@ -1,6 +1,6 @@
 //! `WeakWeakMap` and `PtrWeakWeakMap`: keys and values both held weakly.
 
-use super::base::{Base, Done, Old, Parts, Put};
+use super::base::{Base, Done, Parts, Put};
 use super::common::common;
 use super::face::{Face, Own, Pinned, both, own};
 use super::iter::{
@@ -8,7 +8,7 @@ use super::iter::{
     What, what,
 };
 use super::key_entry::{KeyEntry, Payload, Weakly};
-use super::live::{Debts, Kept, Live, Seen, done_with};
+use super::live::{Debts, Kept, Live, Old, Seen, done_with};
 use super::load::Loads;
 use super::lookup::{ByEq, ByPointer, Lookup, Matches, Rule, seek, seek_own};
 use super::map_face::map_face;
