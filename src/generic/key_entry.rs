@@ -13,7 +13,7 @@ use crate::ptr::Arc;
 use crate::reclaim::{Guard, Snapshot};
 use crate::table::node::Entry;
 use std::marker::PhantomData;
-use std::mem::{forget, needs_drop};
+use std::mem::forget;
 
 /// A weakly held key, and what goes with it. `R` is the rule by which keys are told apart.
 #[doc(hidden)]
@@ -162,13 +162,6 @@ impl<A: Pointer, P: Payload, R> Live for KeyEntry<A, P, R> {
     fn value((key, payload): Self::Alive, kept: &mut Kept<Self::Part>) -> P::Value {
         kept.keep(Either::Key(key));
         payload
-    }
-
-    fn keep((key, payload): Self::Alive, kept: &mut Kept<Self::Part>) {
-        kept.keep(Either::Key(key));
-        if needs_drop::<P::Value>() {
-            kept.keep(Either::Payload(payload));
-        }
     }
 
     unsafe fn fill(this: *mut Self, value: &P::Value) {

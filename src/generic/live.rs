@@ -11,7 +11,7 @@ use std::mem::{ManuallyDrop, take};
 pub trait Live: Entry {
     /// Owners of its objects: proof that it was alive when they were made.
     type Alive;
-    /// An owner that a look leaves behind.
+    /// An owner that a look leaves behind; uninhabited if none does.
     type Part;
     /// What a writer fills an entry with that is not in a collection yet.
     type Value;
@@ -22,8 +22,6 @@ pub trait Live: Entry {
     fn is_alive(&self) -> bool;
     /// Of its owners, the one that is a value.
     fn value(alive: Self::Alive, kept: &mut Kept<Self::Part>) -> Self::Value;
-    /// Owners that are not needed any more.
-    fn keep(alive: Self::Alive, kept: &mut Kept<Self::Part>);
     /// Fills it.
     ///
     /// # Safety
@@ -82,7 +80,9 @@ impl<P> Drop for Kept<P> {
 pub struct Debts<E: Live> {
     /// The owners of what the last survey found. Here, so that they outlive the guard even if user code panics meanwhile.
     pub found: Option<E::Alive>,
-    /// Owners.
+    /// Owners of what earlier surveys found.
+    aside: Vec<E::Alive>,
+    /// Owners that looks left behind.
     pub kept: Kept<E::Part>,
     /// User code; and what is ripe, for a write ends here.
     pub later: Later,
@@ -92,14 +92,12 @@ impl<E: Live> Debts<E> {
     /// None yet.
     #[inline]
     pub fn new() -> Self {
-        Debts { found: None, kept: Kept::new(), later: Later::new() }
+        Debts { found: None, aside: Vec::new(), kept: Kept::new(), later: Later::new() }
     }
 
     /// What was found is out of date: survey again.
     pub fn set_aside(&mut self) {
-        if let Some(found) = self.found.take() {
-            E::keep(found, &mut self.kept);
-        }
+        self.aside.extend(self.found.take());
     }
 
     /// What was found, with the map's share of it.

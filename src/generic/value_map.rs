@@ -118,11 +118,11 @@ impl<K, A: Pointer> Entry for ValueEntry<K, A> {
 
 impl<K, A: Pointer> Live for ValueEntry<K, A> {
     type Alive = A;
-    type Part = A;
+    type Part = Infallible;
     type Value = A;
 
     #[inline]
-    fn revive(&self, _: &mut Kept<A>) -> Option<A> {
+    fn revive(&self, _: &mut Kept<Infallible>) -> Option<A> {
         A::revive(self.held())
     }
 
@@ -132,12 +132,8 @@ impl<K, A: Pointer> Live for ValueEntry<K, A> {
     }
 
     #[inline]
-    fn value(alive: A, _: &mut Kept<A>) -> A {
+    fn value(alive: A, _: &mut Kept<Infallible>) -> A {
         alive
-    }
-
-    fn keep(alive: A, kept: &mut Kept<A>) {
-        kept.keep(alive);
     }
 
     unsafe fn fill(this: *mut Self, value: &A) {
@@ -180,14 +176,14 @@ what! {
 
 impl<'g, K: 'g, A: Pointer> WhatPinned<'g, ValueEntry<K, A>> for Entries {
     type Item = (&'g K, A);
-    fn item(entry: &'g ValueEntry<K, A>, _: &'g Guard, kept: &mut Kept<A>) -> Option<(&'g K, A)> {
+    fn item(entry: &'g ValueEntry<K, A>, _: &'g Guard, kept: &mut Kept<Infallible>) -> Option<(&'g K, A)> {
         entry.revive(kept).map(|value| (&entry.key, value))
     }
 }
 
 impl<'g, K: 'g, A: Pointer> WhatPinned<'g, ValueEntry<K, A>> for KeysOnly {
     type Item = &'g K;
-    fn item(entry: &'g ValueEntry<K, A>, _: &'g Guard, _: &mut Kept<A>) -> Option<&'g K> {
+    fn item(entry: &'g ValueEntry<K, A>, _: &'g Guard, _: &mut Kept<Infallible>) -> Option<&'g K> {
         entry.is_alive().then_some(&entry.key)
     }
 }
