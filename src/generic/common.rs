@@ -316,9 +316,6 @@ macro_rules! common {
             }
         });
 
-        impl<$($generics)*, S> UnwindSafe for $Name<$($args)*, S> {}
-        impl<$($generics)*, S> RefUnwindSafe for $Name<$($args)*, S> {}
-
         impl<$($generics)*, S> Collection for $Name<$($args)*, S> {
             type Entry = $Entry;
             type Hasher = S;
@@ -335,23 +332,7 @@ macro_rules! common {
             )?
         }
 
-        impl<$($generics)*, S> Face for $Name<$($args)*, S> {
-            type Map = Self;
-            type Held<'a>
-                = Own
-            where
-                Self: 'a;
-
-            #[inline]
-            fn map(&self) -> &Self {
-                self
-            }
-
-            #[inline]
-            fn hold(&self) -> Own {
-                own()
-            }
-        }
+        plain!([$($generics)*, S] [$Name<$($args)*, S>]);
 
         impl<$($generics)*, S: Default> Default for $Name<$($args)*, S> {
             /// An empty one. Allocates nothing.

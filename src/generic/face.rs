@@ -147,3 +147,30 @@ macro_rules! both {
     };
 }
 pub(super) use both;
+
+/// A collection is its own plain face.
+macro_rules! plain {
+    ([$($generics:tt)*] [$($map:tt)*]) => {
+        impl<$($generics)*> Face for $($map)* {
+            type Map = Self;
+            type Held<'a>
+                = Own
+            where
+                Self: 'a;
+
+            #[inline]
+            fn map(&self) -> &Self {
+                self
+            }
+
+            #[inline]
+            fn hold(&self) -> Own {
+                own()
+            }
+        }
+
+        impl<$($generics)*> UnwindSafe for $($map)* {}
+        impl<$($generics)*> RefUnwindSafe for $($map)* {}
+    };
+}
+pub(super) use plain;

@@ -1,6 +1,6 @@
 //! `WeakList`: objects held weakly, in the order of their insertion.
 
-use super::face::{Face, Own, Pinned, both, own};
+use super::face::{Face, Own, Pinned, both, own, plain};
 use super::list_iter::{ListIntoIter, ListIter, ListWeakIter, PinnedListIter, Steps};
 use crate::death::hook::Later;
 use crate::list::List;
@@ -42,26 +42,7 @@ pub struct WeakList<A: Pointer> {
     pub(super) list: List<A>,
 }
 
-impl<A: Pointer> UnwindSafe for WeakList<A> {}
-impl<A: Pointer> RefUnwindSafe for WeakList<A> {}
-
-impl<A: Pointer> Face for WeakList<A> {
-    type Map = Self;
-    type Held<'a>
-        = Own
-    where
-        Self: 'a;
-
-    #[inline]
-    fn map(&self) -> &Self {
-        self
-    }
-
-    #[inline]
-    fn hold(&self) -> Own {
-        own()
-    }
-}
+plain!([A: Pointer] [WeakList<A>]);
 
 impl<A: Pointer> WeakList<A> {
     crate::sync::const_fn! {

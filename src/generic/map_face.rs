@@ -4,7 +4,7 @@
 macro_rules! map_face {
     (
         $Name:ident [$($generics:tt)*] [$($args:tt)*] of $Entry:ty,
-        shown $K:ty, $V:ty, pages [$($paged:tt)*] $Page:ty, takes [$($takes:tt)*] $Taken:ty,
+        shown $K:ty, $V:ty, pages [$($paged:tt)*] $Page:ty, takes [$($takes:tt)*] ($TakenKey:ty, $TakenValue:ty),
         docs $setup:literal
     ) => {
         both!([$($generics)*, S] [$Name<$($args)*, S>] {
@@ -118,7 +118,7 @@ macro_rules! map_face {
             /// assert!(map.pop().is_none());
             /// # drop(owner);
             /// ```
-            pub fn pop(&self) -> Option<$Taken>
+            pub fn pop(&self) -> Option<($TakenKey, $TakenValue)>
             where
                 $($takes)*
             {
@@ -164,6 +164,40 @@ macro_rules! map_face {
                 Extract::new(&self.map().base, All)
             }
         });
+
+        impl<$($generics)*, S> $Name<$($args)*, S> {
+            /// Moves the keys of the live entries out.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            #[doc = $setup]
+            /// assert_eq!(map.into_keys().count(), 1);
+            /// # drop(owner);
+            /// ```
+            pub fn into_keys(self) -> IntoIter<$TakenKey> {
+                IntoIter::new(self.into_iter().map(|(key, value)| {
+                    drop(value); // here, for a panic at the end would leak what is returned (rust-lang/rust#47949)
+                    key
+                }))
+            }
+
+            /// Moves the values of the live entries out.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            #[doc = $setup]
+            /// assert_eq!(map.into_values().count(), 1);
+            /// # drop(owner);
+            /// ```
+            pub fn into_values(self) -> IntoIter<$TakenValue> {
+                IntoIter::new(self.into_iter().map(|(key, value)| {
+                    drop(key); // as in `into_keys`
+                    value
+                }))
+            }
+        }
     };
 }
 pub(super) use map_face;

@@ -12,6 +12,7 @@ mod interned;
 mod interner;
 mod iter;
 mod key_entry;
+mod key_face;
 mod key_map;
 mod key_values;
 mod list;

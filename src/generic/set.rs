@@ -2,7 +2,7 @@
 
 use super::base::{Base, Parts, Put};
 use super::common::common;
-use super::face::{Face, Own, Pinned, both, own};
+use super::face::{Face, Own, Pinned, both, own, plain};
 use super::iter::{All, Extract, IntoIter, KeysOnly, Taken, Walk, Wants, WeakKeysOnly, What};
 use super::key_entry::KeyEntry;
 use super::live::{Debts, Kept, Old};

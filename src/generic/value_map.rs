@@ -2,7 +2,7 @@
 
 use super::base::{Base, Done, Parts, Put};
 use super::common::common;
-use super::face::{Face, Own, Pinned, both, own};
+use super::face::{Face, Own, Pinned, both, own, plain};
 use super::iter::{
     All, Entries, Extract, IntoIter, KeysOnly, OfPair, Pair, PinnedWalk, Taken, ValuesOnly, Walk, WeakValuesOnly, What,
     WhatPinned, what,
@@ -294,44 +294,6 @@ impl<K, A: Pointer, S> IntoIterator for WeakValueMap<K, A, S> {
     /// Moves the live entries out. Listeners are told [`Cause::Cleared`](crate::Cause::Cleared).
     fn into_iter(self) -> IntoIter<(K, A)> {
         IntoIter::new(self.base.dismantle().into_iter().map(|(entry, old)| (entry.key, old.alive)))
-    }
-}
-
-impl<K, A: Pointer, S> WeakValueMap<K, A, S> {
-    /// Moves the keys of the live entries out.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use weakly::{Arc, WeakValueMap};
-    ///
-    /// let five = Arc::new(5);
-    /// let map = WeakValueMap::from([("five", &five)]);
-    /// assert_eq!(map.into_keys().collect::<Vec<_>>(), ["five"]);
-    /// ```
-    pub fn into_keys(self) -> IntoIter<K> {
-        IntoIter::new(self.into_iter().map(|(key, value)| {
-            drop(value); // here, for a panic at the end would leak what is returned (rust-lang/rust#47949)
-            key
-        }))
-    }
-
-    /// Moves owners of the live values out.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use weakly::{Arc, WeakValueMap};
-    ///
-    /// let five = Arc::new(5);
-    /// let map = WeakValueMap::from([("five", &five)]);
-    /// assert_eq!(map.into_values().collect::<Vec<_>>(), [five]);
-    /// ```
-    pub fn into_values(self) -> IntoIter<A> {
-        IntoIter::new(self.into_iter().map(|(key, value)| {
-            drop(key); // as in `into_keys`
-            value
-        }))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::base::{Base, Done, Parts, Put};
 use super::common::common;
-use super::face::{Face, Own, Pinned, both, own};
+use super::face::{Face, Own, Pinned, both, own, plain};
 use super::iter::{
     All, Entries, Extract, IntoIter, KeysOnly, OfPair, Pair, Taken, ValuesOnly, Walk, WeakKeysOnly, WeakValuesOnly,
     What, what,
@@ -195,44 +195,6 @@ impl<K: Pointer, A: Pointer, R, S> IntoIterator for WeakMap<K, A, R, S> {
     /// Moves the live entries out. Listeners are told [`Cause::Cleared`](crate::Cause::Cleared).
     fn into_iter(self) -> IntoIter<(K, A)> {
         IntoIter::new(self.base.dismantle().into_iter().map(|(_, old)| old.alive))
-    }
-}
-
-impl<K: Pointer, A: Pointer, R, S> WeakMap<K, A, R, S> {
-    /// Moves owners of the live entries' keys out.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use weakly::{Arc, WeakWeakMap};
-    ///
-    /// let (key, value) = (Arc::new("five"), Arc::new(5));
-    /// let map = WeakWeakMap::from([(&key, &value)]);
-    /// assert_eq!(map.into_keys().collect::<Vec<_>>(), [key]);
-    /// ```
-    pub fn into_keys(self) -> IntoIter<K> {
-        IntoIter::new(self.into_iter().map(|(key, value)| {
-            drop(value); // here, for a panic at the end would leak what is returned (rust-lang/rust#47949)
-            key
-        }))
-    }
-
-    /// Moves owners of the live entries' values out.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use weakly::{Arc, WeakWeakMap};
-    ///
-    /// let (key, value) = (Arc::new("five"), Arc::new(5));
-    /// let map = WeakWeakMap::from([(&key, &value)]);
-    /// assert_eq!(map.into_values().collect::<Vec<_>>(), [value]);
-    /// ```
-    pub fn into_values(self) -> IntoIter<A> {
-        IntoIter::new(self.into_iter().map(|(key, value)| {
-            drop(key); // as in `into_keys`
-            value
-        }))
     }
 }
 
