@@ -631,7 +631,7 @@ impl<A: Pointer<Target: 'static>, V: Send + Sync + 'static, R: Rule<A::Target>, 
 
 impl<A: Pointer, V, R, S: BuildHasher> Pinned<'_, KeyMap<A, V, R, S>> {
     /// The key's value, read under the guard: free of count traffic if the map was built with
-    /// [`deferred_values`](Builder::deferred_values), else counted. *O*(1).
+    /// [`deferred_values`](super::Builder::deferred_values), else counted. *O*(1).
     ///
     /// # Liveness
     ///

@@ -11,7 +11,7 @@ use super::key_entry::{Either, KeyEntry, Owned, Payload};
 use super::key_values::{Removed, ValueRef};
 use super::live::{Kept, Live, Old, OwnsValues};
 use super::load::Loads;
-use super::lookup::{ByEq, ByPointer, Lookup, Matches, Rule, seek_own};
+use super::lookup::{ByEq, ByPointer, Rule, seek_own};
 use super::map_face::map_face;
 use super::map_ops::{extend, fill, loops, map_ops, walks};
 use super::options::{Builder, Collection, Cursor, ScanPage, Stats, TryReserveError};
