@@ -5,7 +5,7 @@
 #[allow(dead_code, reason = "shared with the other binaries")]
 mod common;
 
-use common::watchdog;
+use common::{sized, watchdog};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -21,7 +21,7 @@ struct Gated;
 static ALLOCATOR: Gated = Gated;
 
 /// Allocations of tables that are to be stopped are at least as large.
-const LARGE: usize = 1 << 16;
+const LARGE: usize = sized(1 << 16, 1 << 12);
 
 thread_local! {
     /// This thread's next large allocation stops at the gate.
@@ -63,6 +63,9 @@ fn map() -> Map {
     WeakValueMap::builder().shards(1).build()
 }
 
+/// So many elements fill a list's array that is large; its room doubles, from a power of two.
+const ROOM: usize = sized(1 << 14, 1 << 9);
+
 /// One test at a time: there is one gate.
 static ONE: Mutex<()> = Mutex::new(());
 
@@ -79,7 +82,7 @@ impl Drop for Open {
 /// Runs `meanwhile` while another thread holds the lock of `map`'s one shard, then lets that one go on to its end.
 fn while_locked<K: Sync + Send, V: Send + Sync>(map: &WeakValueMap<K, V>, meanwhile: impl FnOnce()) {
     assert_eq!(map.shards(), 1);
-    while_stopped(|| map.reserve(100_000), meanwhile); // makes its array under the lock
+    while_stopped(|| map.reserve(sized(100_000, 1_000)), meanwhile); // makes its array under the lock
 }
 
 /// Runs `meanwhile` while another thread is stopped in the middle of `grow`, then lets that one go on to its end.
@@ -160,16 +163,17 @@ fn a_death_waits_for_no_lock_and_its_entries_are_absent_at_once() {
 fn however_many_deaths_were_posted_an_idle_map_keeps_none() {
     let map = map();
     let removals = map.removals();
-    let mut all: Vec<_> = (0..1_000).map(Arc::new).collect(); // many times what is swept in one hold
+    let many = sized(1_000, 200) as u64; // times what is swept in one hold
+    let mut all: Vec<_> = (0..many).map(Arc::new).collect();
     map.extend(all.iter().map(|v| (**v, v)));
     while_locked(&map, || {
         all.truncate(1);
-        assert_eq!((map.pending_removals(), map.len(), map.iter().count()), (999, 1, 1));
+        assert_eq!((map.pending_removals(), map.len(), map.iter().count()), (many as usize - 1, 1, 1));
     });
-    assert_eq!((map.pending_removals(), map.len(), map.stats().died), (0, 1, 999));
+    assert_eq!((map.pending_removals(), map.len(), map.stats().died), (0, 1, many - 1));
     let mut told: Vec<u64> = removals.try_iter().map(|(key, _)| key).collect();
     told.sort();
-    assert_eq!(told, (1..1_000).collect::<Vec<_>>(), "each once");
+    assert_eq!(told, (1..many).collect::<Vec<_>>(), "each once");
     map.shrink_to_fit();
     assert!(map.capacity() < 10, "no dead entry takes room: {}", map.capacity());
 }
@@ -269,7 +273,7 @@ fn values_that_a_reader_drops_last_wait_for_no_lock() {
 /// A list that has just so many elements that the next push makes a large array, under the lock; and one object in it as often.
 fn full_list() -> (WeakList<u64>, Arc<u64>) {
     let (list, often) = (WeakList::new(), Arc::new(0));
-    (0..1 << 14).for_each(|_| list.push(&often)); // room doubles, from a power of two
+    (0..ROOM).for_each(|_| list.push(&often));
     (list, often)
 }
 
@@ -279,7 +283,7 @@ fn walks_deaths_and_removals_of_a_list_wait_for_no_lock() {
     let others: Vec<_> = (1..4).map(Arc::new).collect();
     list.clear();
     list.extend(&others);
-    (3..1 << 14).for_each(|_| list.push(&often));
+    (3..ROOM).for_each(|_| list.push(&often));
     let before = list.len();
     let weak = Arc::downgrade(&others[2]);
     let [dies, removed, refused]: [Arc<u64>; 3] = others.try_into().unwrap();
