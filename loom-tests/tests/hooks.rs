@@ -4,7 +4,7 @@ use loom::sync::Mutex;
 use loom::thread::spawn;
 use loom_tests::{Drops, Witness, model};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use weakly::{Arc, Observer};
+use weakly::{Arc, Observer, Weak};
 
 /// How often a callback has run: outside of loom, so exact at each of its steps; and what it captured.
 #[derive(Clone)]
@@ -46,6 +46,30 @@ fn object() -> (Drops, Arc<Witness>) {
     let drops = Drops::new();
     let arc = Arc::new(Witness::new(&drops));
     (drops, arc)
+}
+
+/// The list of a newborn is open before anybody can own it.
+#[test]
+fn cyclic_publish_or_register() {
+    model("new_cyclic publish / upgrade, register", || {
+        let (drops, ran) = (Drops::new(), Ran::new());
+        let mut other = None;
+        let arc = Arc::new_cyclic(|me: &Weak<Witness>| {
+            let (me, ran) = (me.clone(), ran.clone());
+            other = Some(spawn(move || {
+                if let Some(arc) = me.upgrade() {
+                    ran.observe(&arc).detach();
+                    true
+                } else {
+                    false
+                }
+            }));
+            Witness::new(&drops)
+        });
+        drop(arc);
+        let registered = other.unwrap().join().unwrap();
+        assert_eq!((drops.now(), ran.times.load(Relaxed)), (1, usize::from(registered)));
+    });
 }
 
 /// Links change under the lock bit alone.
