@@ -53,10 +53,10 @@ pub fn test_read<D: Dict>() {
     assert_eq!((p.size(), d.size()), (0, fixture.reference.len()));
     assert!(p.empty() && !d.empty());
     #[expect(clippy::eq_op, reason = "`==` is what is tested")]
-    {
-        assert!(p == p && d == d);
-    }
-    assert!(p != d && d != p);
+    let same = p == p && d == d;
+    assert!(same);
+    assert_ne!(p, d);
+    assert_ne!(d, p);
     assert_same(d.keys(), fixture.reference.iter().map(|(key, _)| key.clone()));
     assert_same(d.values(), fixture.reference.iter().map(|(_, value)| value.clone()));
     assert_same(d.items(), fixture.reference.iter().cloned());

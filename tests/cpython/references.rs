@@ -176,15 +176,15 @@ fn test_proxy_reuse() {
 }
 
 /// CPython's `check_proxy`: what changes on one side is seen on the other. Its attributes come and go; here it is a field.
-fn check_proxy(foo: &Arc<Mutex<Option<i32>>>, proxy: &Proxy<Mutex<Option<i32>>>) {
-    let through = |proxy: &Proxy<Mutex<Option<i32>>>| proxy.with(|foo| *foo.lock().unwrap());
+fn check_proxy(o: &Arc<Mutex<Option<i32>>>, proxy: &Proxy<Mutex<Option<i32>>>) {
+    let through = |proxy: &Proxy<Mutex<Option<i32>>>| proxy.with(|o| *o.lock().unwrap());
     for value in [Some(1), Some(2), None] {
-        *foo.lock().unwrap() = value;
+        *o.lock().unwrap() = value;
         assert_eq!(through(proxy), Ok(value));
     }
     for value in [Some(1), Some(2), None] {
-        assert_eq!(proxy.with(|foo| *foo.lock().unwrap() = value), Ok(()));
-        assert_eq!(*foo.lock().unwrap(), value);
+        assert_eq!(proxy.with(|o| *o.lock().unwrap() = value), Ok(()));
+        assert_eq!(*o.lock().unwrap(), value);
     }
 }
 

@@ -92,7 +92,6 @@ fn test_no_cycles() {
 /// Equal are methods of the same object and the same function. CPython asks whether the objects are *equal*, and has a
 /// `WeakMethod` equal to a plain `ref` of its object; here these are two types.
 #[test]
-#[expect(clippy::nonminimal_bool, reason = "both operators are tested")]
 fn test_equality() {
     type Method = WeakMethod<Object, Function>;
     fn eq(a: &Method, b: &Method) {

@@ -430,10 +430,7 @@ fn test_inplace_on_self() {
 #[test]
 fn test_eq() {
     let f = Fixture::new();
-    #[expect(clippy::eq_op, reason = "`==` is what is tested")]
-    {
-        assert!(f.s == f.s);
-    }
+    assert!(f.s == f.s);
     assert!(f.s == weak(&f.items));
     assert!(f.s != WeakSet::from([&f.obj]));
     assert!(f.s != f.s.union(&f.fs) && f.s.union(&f.fs) != f.s);
@@ -444,7 +441,6 @@ fn test_eq() {
 }
 
 #[test]
-#[expect(clippy::nonminimal_bool, reason = "`!=` is what is tested")]
 fn test_ne() {
     let f = Fixture::new();
     assert!(f.s != f.fs);
