@@ -2,3 +2,6 @@
 
 #[doc = include_str!("../DESIGN.md")]
 pub mod design {}
+
+#[doc = include_str!("docs/names.md")]
+pub mod names {}

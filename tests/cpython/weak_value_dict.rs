@@ -1,0 +1,6 @@
+//! `WeakValueDictionaryTestCase`.
+
+use crate::common::Values;
+use crate::mapping_protocol::mapping_protocol;
+
+mapping_protocol!(Values);
