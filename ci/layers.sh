@@ -25,6 +25,8 @@ LAYERS = {
     "proxy": {"ptr"},
     "finalizer": {"sync", "death", "reclaim", "ptr"},
     "std_arc": {"sync", "block", "death", "reclaim", "ptr", "pointer", "finalizer", "generic"},
+    "serde": {"ptr", "pointer", "atomic", "generic"},
+    "rayon": {"pointer", "generic"},
 }
 OUTSIDE = re.compile(r"std::sync::atomic|parking_lot|loom::|crossbeam_queue::Seg|dashmap")
 ORDERING = re.compile(r"Ordering::(Relaxed|Acquire|Release|AcqRel|SeqCst)\b")
