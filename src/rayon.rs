@@ -85,9 +85,13 @@ par_iter! {
 
 /// Filling from items of one kind.
 macro_rules! fill {
-    ($($Name:ident [$($lifetime:tt)*] [$($generics:tt)*] [$($args:tt)*] [$($bounds:tt)*] $item:ty, |$pattern:pat_param| ($($inserted:expr),*);)*) => { $(
-        impl<$($lifetime)* $($generics)*, S: BuildHasher + Default + Send + Sync> FromParallelIterator<$item> for $Name<$($args)*, S>
+    ($(
+        $Name:ident [$($lifetime:tt)*] [$($generics:tt)*] [$($args:tt)*] [$($bounds:tt)*]
+            $item:ty, |$pattern:pat_param| ($($inserted:expr),*);
+    )*) => { $(
+        impl<$($lifetime)* $($generics)*, S> FromParallelIterator<$item> for $Name<$($args)*, S>
         where
+            S: BuildHasher + Default + Send + Sync,
             $($bounds)*
         {
             /// A collection of all items. Of equal keys, any one wins. Needs the feature `rayon`.
@@ -98,8 +102,9 @@ macro_rules! fill {
             }
         }
 
-        impl<$($lifetime)* $($generics)*, S: BuildHasher + Send + Sync> ParallelExtend<$item> for $Name<$($args)*, S>
+        impl<$($lifetime)* $($generics)*, S> ParallelExtend<$item> for $Name<$($args)*, S>
         where
+            S: BuildHasher + Send + Sync,
             $($bounds)*
         {
             /// Inserts every item. Of equal keys, any one wins. Needs the feature `rayon`.
@@ -114,20 +119,22 @@ macro_rules! fill {
 }
 
 fill! {
-    WeakValueMap [] [K: Hash + Eq + Send + Sync + 'static, A: Pointer + Send + Sync] [K, A] [A::Target: 'static]
+    WeakValueMap [] [K: Send + Sync, A: Pointer + Send + Sync] [K, A] [K: Hash + Eq + 'static, A::Target: 'static]
         (K, A), |(key, value)| (key, &value);
-    WeakValueMap ['a,] [K: Hash + Eq + Send + Sync + 'static, A: Pointer + Send + Sync] [K, A] [A::Target: 'static]
+    WeakValueMap ['a,] [K: Send + Sync, A: Pointer + Send + Sync] [K, A] [K: Hash + Eq + 'static, A::Target: 'static]
         (K, &'a A), |(key, value)| (key, value);
-    KeyMap [] [A: Pointer + Send + Sync, V: Send + Sync + 'static, R: Rule<A::Target>] [A, V, R] [A::Target: 'static]
+    KeyMap [] [A: Pointer + Send + Sync, V: Send + Sync, R] [A, V, R] [A::Target: 'static, V: 'static, R: Rule<A::Target>]
         (A, V), |(key, value)| (&key, value);
-    KeyMap ['a,] [A: Pointer + Send + Sync, V: Send + Sync + 'static, R: Rule<A::Target>] [A, V, R] [A::Target: 'static]
+    KeyMap ['a,] [A: Pointer + Send + Sync, V: Send + Sync, R] [A, V, R] [A::Target: 'static, V: 'static, R: Rule<A::Target>]
         (&'a A, V), |(key, value)| (key, value);
-    WeakMap [] [K: Pointer + Send + Sync, A: Pointer + Send + Sync, R: Rule<K::Target>] [K, A, R] [K::Target: 'static, A::Target: 'static]
+    WeakMap [] [K: Pointer + Send + Sync, A: Pointer + Send + Sync, R] [K, A, R]
+        [K::Target: 'static, A::Target: 'static, R: Rule<K::Target>]
         (K, A), |(key, value)| (&key, &value);
-    WeakMap ['a,] [K: Pointer + Send + Sync, A: Pointer + Send + Sync, R: Rule<K::Target>] [K, A, R] [K::Target: 'static, A::Target: 'static]
+    WeakMap ['a,] [K: Pointer + Send + Sync, A: Pointer + Send + Sync, R] [K, A, R]
+        [K::Target: 'static, A::Target: 'static, R: Rule<K::Target>]
         (&'a K, &'a A), |(key, value)| (key, value);
-    Set [] [A: Pointer + Send + Sync, R: Rule<A::Target>] [A, R] [A::Target: 'static]
+    Set [] [A: Pointer + Send + Sync, R] [A, R] [A::Target: 'static, R: Rule<A::Target>]
         A, |element| (&element);
-    Set ['a,] [A: Pointer + Send + Sync, R: Rule<A::Target>] [A, R] [A::Target: 'static]
+    Set ['a,] [A: Pointer + Send + Sync, R] [A, R] [A::Target: 'static, R: Rule<A::Target>]
         &'a A, |element| (element);
 }

@@ -73,6 +73,25 @@ impl<A: Pointer<Target: Serialize>> Serialize for Interned<A> {
     }
 }
 
+/// Reads values, and makes one object of equal ones.
+///
+/// # Examples
+///
+/// ```
+/// use serde::de::{DeserializeSeed, Deserializer};
+/// use std::sync::LazyLock;
+/// use weakly::{Interned, Interner};
+///
+/// static NAMES: LazyLock<Interner<str>> = LazyLock::new(Interner::new);
+///
+/// /// For a field: `#[serde(deserialize_with = "name")]`.
+/// fn name<'de, D: Deserializer<'de>>(from: D) -> Result<Interned<str>, D::Error> {
+///     (&*NAMES).deserialize(from)
+/// }
+///
+/// let ann = NAMES.intern("ann");
+/// assert_eq!(name(&mut serde_json::Deserializer::from_str("\"ann\"")).unwrap(), ann);
+/// ```
 impl<'de, A, S> DeserializeSeed<'de> for &Interner<A, S>
 where
     A: Pointer<Target: Hash + Eq + 'static> + From<Box<A::Target>>,

@@ -9,7 +9,7 @@
 //! Load the shard's array; gather the nodes that are at home in the cursor's bucket and not before the cursor; sort them; give
 //! them out in groups of one position. A group is *resolved* as a whole: the caller makes what it wants of each node (an
 //! upgrade, say); if one of them is in its slot no more, or the array not the shard's, a key may have another node now, so the
-//! group is gathered again. Then the cursor moves behind it.
+//! group is gathered again. Then the cursor moves behind it. A walk may end before any position, so that others can walk the rest.
 //!
 //! # Races and who wins
 //!
