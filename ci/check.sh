@@ -1,10 +1,15 @@
 #!/usr/bin/env bash
-# Format, lints and docs, of the crate and of the packages beside it.
+# Format, lints and docs, of the crate and of the packages beside it; and the tests of the optional features.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cargo fmt --all --check
+cargo clippy --locked --all-targets -- -D warnings
 cargo clippy --locked --all-targets --all-features -- -D warnings
+for feature in serde rayon; do
+    cargo clippy --locked --lib --test features --features "$feature" -- -D warnings
+done
+cargo test --locked --all-features --test features
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features --document-private-items
 

@@ -1,12 +1,19 @@
 #!/usr/bin/env bash
-# The cache server: a short run must pass its own checks, and nonsense must be refused with a reason.
+# The examples, each of which checks itself. Of the cache server a short run; and nonsense must be refused with a reason.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-cargo build --locked --release --example cache_server
-server=target/release/examples/cache_server
+cargo build --locked --release --examples
+built=${CARGO_TARGET_DIR:-target}/release/examples
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
+
+for source in examples/*.rs; do
+    name=$(basename "$source" .rs)
+    "$built/$name" >"$out"
+    sed "s/^/$name: /" "$out"
+done
+server=$built/cache_server
 
 "$server" --requests 3000 --seed 1 >"$out"
 cat "$out"

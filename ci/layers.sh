@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The layers of DESIGN.md (what each part of src/ may name of the others), and the rules that a search can check.
+# The layers of DESIGN.md (what each part of src/ may name of the others), and the rules that a search can check: orderings
+# that name their partner, tests that the guarantees name.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,6 +26,8 @@ LAYERS = {
     "proxy": {"ptr"},
     "finalizer": {"sync", "death", "reclaim", "ptr"},
     "std_arc": {"sync", "block", "death", "reclaim", "ptr", "pointer", "finalizer", "generic"},
+    "serde": {"ptr", "pointer", "atomic", "generic"},
+    "rayon": {"pointer", "generic"},
 }
 OUTSIDE = re.compile(r"std::sync::atomic|parking_lot|loom::|crossbeam_queue::Seg|dashmap")
 ORDERING = re.compile(r"Ordering::(Relaxed|Acquire|Release|AcqRel|SeqCst)\b")
@@ -55,6 +58,15 @@ for path in sorted(pathlib.Path("src").rglob("*.rs")):
 
 for part in LAYERS.keys() - seen:
     bad.append(f"src/{part}: a layer for what is not there")
+# A promise whose test is gone is none: the names in the tables of the guarantees.
+promises = pathlib.Path("src/docs/guarantees.md")
+for line in promises.read_text().splitlines():
+    for name in re.findall(r"`((?:\w+::)+\w+)`", line) if line.startswith("|") else []:
+        *module, test = name.split("::")
+        root = ["loom-tests", "tests"] if module[0] == "loom" else ["tests", module[0]]
+        path = pathlib.Path(*root, *module[1:]).with_suffix(".rs")
+        if not path.exists() or f"fn {test}(" not in path.read_text():
+            bad.append(f"{promises}: no test {name}")
 print("\n".join(bad) if bad else "layers: ok")
 sys.exit(bool(bad))
 PY

@@ -1,5 +1,14 @@
 //! The documentation's longer pages; no code.
 
+#[doc = include_str!("docs/guarantees.md")]
+pub mod guarantees {}
+
+#[doc = include_str!("docs/limitations.md")]
+pub mod limitations {}
+
+#[doc = include_str!("docs/migrating.md")]
+pub mod migrating {}
+
 #[doc = include_str!("../DESIGN.md")]
 pub mod design {}
 

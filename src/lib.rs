@@ -14,7 +14,11 @@ mod pointer;
 mod proxy;
 mod ptr;
 mod queue;
+#[cfg(feature = "rayon")]
+mod rayon;
 mod reclaim;
+#[cfg(feature = "serde")]
+mod serde;
 pub mod std_arc;
 mod table;
 
@@ -30,6 +34,8 @@ pub use generic::{
 pub use pointer::Pointer;
 pub use proxy::{BoundMethod, Call, CallMethod, Dead, Proxy, WeakMethod};
 pub use ptr::{Arc, ByValue, CloneBlock, Observer, Weak};
+#[cfg(feature = "rayon")]
+pub use rayon::ParIter;
 pub use reclaim::{Guard, Snapshot, pin};
 
 use std::hash::RandomState;

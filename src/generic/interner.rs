@@ -360,6 +360,13 @@ impl<A: Pointer> Iterator for InternerIter<'_, A> {
 
 impl<A: Pointer> FusedIterator for InternerIter<'_, A> {}
 
+#[cfg(feature = "rayon")]
+impl<A: Pointer> super::Split for InternerIter<'_, A> {
+    fn split(&mut self) -> Option<Self> {
+        self.0.split().map(InternerIter)
+    }
+}
+
 impl<A: Pointer> fmt::Debug for InternerIter<'_, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InternerIter").finish_non_exhaustive()

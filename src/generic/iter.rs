@@ -72,12 +72,35 @@ pub enum WeakValuesOnly {}
 pub struct Walk<'a, E: Live, W: What<E>> {
     table: &'a Table<E>,
     place: Place,
+    end: Place,
     ready: vec::IntoIter<W::Raw>,
 }
 
 impl<'a, E: Live, W: What<E>> Walk<'a, E, W> {
     pub(super) fn new(table: &'a Table<E>) -> Self {
-        Walk { table, place: Place::default(), ready: Vec::new().into_iter() }
+        Walk { table, place: Place::default(), end: Place::END, ready: Vec::new().into_iter() }
+    }
+}
+
+/// A walk of which parts can be given away.
+#[cfg(feature = "rayon")]
+#[doc(hidden)]
+pub trait Split: Iterator + Sized {
+    /// Keeps the first half of the way that lies ahead, and gives the rest away: each key is met by one of the two, for its
+    /// position never changes. `None` if there is nothing to give.
+    fn split(&mut self) -> Option<Self>;
+}
+
+#[cfg(feature = "rayon")]
+impl<E: Live, W: What<E>> Split for Walk<'_, E, W> {
+    fn split(&mut self) -> Option<Self> {
+        let middle = Place(self.place.0.midpoint(self.end.0));
+        if middle == self.place {
+            return None;
+        }
+        let rest = Walk { table: self.table, place: middle, end: self.end, ready: Vec::new().into_iter() };
+        self.end = middle;
+        Some(rest)
     }
 }
 
@@ -89,11 +112,11 @@ impl<E: Live, W: What<E>> Iterator for Walk<'_, E, W> {
             if let Some(raw) = self.ready.next() {
                 return Some(W::item(raw));
             }
-            if self.place.is_end() {
+            if self.place == self.end {
                 return None;
             }
             let (mut kept, mut made) = (Kept::new(), Made::default());
-            self.table.step(&pin(), &mut self.place, &mut made, |node| W::raw(&node.entry, &mut kept));
+            self.table.step_until(&pin(), &mut self.place, self.end, &mut made, |node| W::raw(&node.entry, &mut kept));
             self.ready = made.items.into_iter();
         }
     }

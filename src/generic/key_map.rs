@@ -3,6 +3,8 @@
 use super::base::{Base, Parts};
 use super::common::common;
 use super::face::{Face, Own, Pinned, both, own, plain};
+#[cfg(feature = "serde")]
+use super::iter::what;
 use super::iter::{
     All, Entries, Extract, IntoIter, KeysOnly, OfPair, Pair, PinnedWalk, Taken, ValuesOnly, Walk, WeakKeysOnly, What,
     WhatPinned,
@@ -113,6 +115,24 @@ impl<A: Pointer, V: Clone, R> What<KeyEntry<A, Owned<V>, R>> for ValuesOnly {
 
     fn item(value: Arc<V>) -> V {
         (*value).clone()
+    }
+}
+
+/// A walk yields entries: keys, and owners of the values.
+#[cfg(feature = "serde")]
+#[derive(Debug)]
+pub enum Owners {}
+
+#[cfg(feature = "serde")]
+what! {
+    Owners [A: Pointer, V, R] KeyEntry<A, Owned<V>, R> => (A, Arc<V>), |entry, kept| entry.revive(kept);
+}
+
+#[cfg(feature = "serde")]
+impl<A: Pointer, V, R, S> KeyMap<A, V, R, S> {
+    /// Iterates over the live entries without cloning the values.
+    pub(crate) fn owners(&self) -> Walk<'_, KeyEntry<A, Owned<V>, R>, Owners> {
+        Walk::new(&self.base.table)
     }
 }
 

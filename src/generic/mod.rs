@@ -33,6 +33,8 @@ pub use crate::queue::{Cause, Removals, TryIter};
 pub use face::Pinned;
 pub use interned::{Intern, Interned};
 pub use interner::{Interner, InternerIter};
+#[cfg(feature = "rayon")]
+pub use iter::Split;
 pub use iter::{
     All, Entries, Extract, IntoIter, KeysOnly, OfPair, PinnedWalk, ValuesOnly, Walk, WeakKeysOnly, WeakValuesOnly,
 };

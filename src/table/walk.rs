@@ -9,7 +9,7 @@
 //! Load the shard's array; gather the nodes that are at home in the cursor's bucket and not before the cursor; sort them; give
 //! them out in groups of one position. A group is *resolved* as a whole: the caller makes what it wants of each node (an
 //! upgrade, say); if one of them is in its slot no more, or the array not the shard's, a key may have another node now, so the
-//! group is gathered again. Then the cursor moves behind it.
+//! group is gathered again. Then the cursor moves behind it. A walk may end before any position, so that others can walk the rest.
 //!
 //! # Races and who wins
 //!
@@ -43,6 +43,9 @@ const END: u64 = 1 << u32::BITS;
 pub struct Place(pub u64);
 
 impl Place {
+    /// Behind the last position.
+    pub const END: Place = Place(END);
+
     /// Is the walk over?
     pub fn is_end(self) -> bool {
         self.0 >= END
@@ -102,17 +105,30 @@ impl<E: Entry> Table<E> {
         guard: &'g Guard,
         place: &mut Place,
         made: &mut Made<R>,
+        resolve: impl FnMut(&'g Node<E>) -> Option<R>,
+    ) {
+        self.step_until(guard, place, Place::END, made, resolve);
+    }
+
+    /// As [`step`](Self::step), for a walk that ends before `end`, and then sets `place` to that.
+    #[inline]
+    pub fn step_until<'g, R>(
+        &'g self,
+        guard: &'g Guard,
+        place: &mut Place,
+        end: Place,
+        made: &mut Made<R>,
         mut resolve: impl FnMut(&'g Node<E>) -> Option<R>,
     ) {
         let Some(core) = self.core() else {
-            *place = Place(END);
+            *place = end;
             return;
         };
         let mut group = Group { from: None, nodes: Vec::new(), behind: *place };
         let out = &mut made.items;
         let before = out.len();
-        while out.len() == before && !place.is_end() {
-            core.gather(guard, *place, &mut group);
+        while out.len() == before && place.0 < end.0 {
+            core.gather(guard, *place, end, &mut group);
             let mut done = 0;
             while let Some(first) = group.nodes.get(done) {
                 let position = first.node.position;
@@ -124,7 +140,7 @@ impl<E: Entry> Table<E> {
                 let doubtful = n > 1 || out.len() == start;
                 if doubtful && !(same.iter().all(Found::is_there) && group.is_current()) {
                     made.spoilt.extend(out.drain(start..));
-                    core.gather(guard, Place(u64::from(position)), &mut group);
+                    core.gather(guard, Place(u64::from(position)), end, &mut group);
                     done = 0;
                 } else {
                     done += n;
@@ -136,12 +152,12 @@ impl<E: Entry> Table<E> {
 }
 
 impl<E: Entry> Core<E> {
-    /// The nodes of the first home bucket, from `from` on, that has any.
-    fn gather<'g>(&'g self, guard: &'g Guard, from: Place, group: &mut Group<'g, E>) {
+    /// The nodes of the first home bucket, from `from` on, that has any before `end`.
+    fn gather<'g>(&'g self, guard: &'g Guard, from: Place, end: Place, group: &mut Group<'g, E>) {
         group.nodes.clear();
-        group.behind = Place(END);
+        group.behind = end;
         let mut at = from.0;
-        while at < END {
+        while at < end.0 {
             let index = self.shard_index(at as u32);
             let shard = &self.shards()[index];
             let next_shard = (index as u64 + 1) << (u32::BITS - self.shard_bits());
@@ -154,7 +170,7 @@ impl<E: Entry> Core<E> {
                 continue;
             };
             group.from = Some((shard, array));
-            while at < next_shard {
+            while at < next_shard.min(end.0) {
                 // SAFETY: the guard keeps an array that was the shard's after it was taken, and nodes in its slots.
                 unsafe {
                     let home = array.as_ref().home(at as u32);
@@ -165,7 +181,7 @@ impl<E: Entry> Core<E> {
                         for slot in word.taken() {
                             if let Some(node) = bucket.slot(slot).as_ref()
                                 && array.as_ref().home(node.position) == home
-                                && u64::from(node.position) >= at
+                                && (at..end.0).contains(&u64::from(node.position))
                             {
                                 group.nodes.push(Found { node, bucket, slot });
                             }
@@ -176,7 +192,7 @@ impl<E: Entry> Core<E> {
                     }
                     if !group.nodes.is_empty() {
                         group.nodes.sort_by_key(|found| found.node.position);
-                        group.behind = Place(behind);
+                        group.behind = Place(behind.min(end.0));
                         return;
                     }
                     at = behind;
