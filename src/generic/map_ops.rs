@@ -46,7 +46,9 @@ macro_rules! fill {
         {
             #[track_caller]
             fn from(items: [$item; N]) -> Self {
-                items.into_iter().collect()
+                let new = Self::new();
+                new.extend(items); // not by `collect`, which doesn't say who called it
+                new
             }
         }
     };

@@ -25,6 +25,15 @@ fn together(n: usize, work: impl Fn(usize) + Sync) {
 
 const THREADS: usize = sized(4, 3);
 
+/// Says that a test is over, however it ends, to threads that go on until then.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
 // Order.
 
 /// CPython has dictionaries' removals in this order too; here entries go, and their listeners are told, before any callback.
@@ -213,11 +222,11 @@ fn clear_ends_while_others_insert() {
                 }
             });
         }
+        let _over = Over(&over);
         started.wait();
         for _ in 0..sized(2_000, 5) {
             map.clear();
         }
-        over.store(true, SeqCst);
     });
     map.clear();
     assert!(map.is_empty());
@@ -631,6 +640,10 @@ fn references_are_made_while_the_last_one_is_dropped() {
 fn observers_are_listed_while_they_come_and_go() {
     let o = object(1);
     let stays = Arc::observe(&o, |_| ());
+    let set = WeakSet::from([&o]);
+    let listed = Arc::observers(&o);
+    assert_eq!(listed.iter().map(|info| info.location.line()).collect::<Vec<_>>(), [line!() - 2, line!() - 3]);
+    drop(set);
     let (over, started) = (AtomicBool::new(false), Barrier::new(THREADS));
     thread::scope(|scope| {
         for _ in 1..THREADS {
@@ -643,6 +656,7 @@ fn observers_are_listed_while_they_come_and_go() {
                 }
             });
         }
+        let _over = Over(&over);
         started.wait();
         for _ in 0..sized(5_000, 5) {
             let listed = Arc::observers(&o);
@@ -650,7 +664,6 @@ fn observers_are_listed_while_they_come_and_go() {
             assert!(listed.iter().any(|info| info.kind == ObserverKind::Callback));
             assert!(listed.len() <= 1 + 6 * (THREADS - 1));
         }
-        over.store(true, SeqCst);
     });
     assert_eq!(Arc::observers(&o).len(), 1);
     assert!(stays.cancel());
