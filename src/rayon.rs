@@ -3,7 +3,7 @@
 //! A walk goes in the order of the hashes, which no resize changes, so it can be split at any position, and nothing is
 //! collected first. What the parts promise of concurrent deaths, writes and resizes is what one walk does.
 
-use crate::generic::{Interner, KeyMap, Rule, Set, Split, WeakMap, WeakValueMap};
+use crate::generic::{Interner, KeyMap, Live, Rule, Set, Split, Walk, WeakMap, WeakValueMap, What};
 use crate::pointer::Pointer;
 use ::rayon::iter::plumbing::{Folder, UnindexedConsumer, UnindexedProducer, bridge_unindexed};
 use ::rayon::iter::{FromParallelIterator, IntoParallelIterator, ParallelExtend, ParallelIterator};
@@ -57,6 +57,21 @@ impl<I: Split + Send> UnindexedProducer for Part<I> {
 
     fn fold_with<F: Folder<I::Item>>(self, folder: F) -> F {
         folder.consume_iter(self.0)
+    }
+}
+
+/// What is left of a walk, on many threads: so `keys()`, `values()` and the like can be walked in parallel too, by
+/// `into_par_iter`. Needs the feature `rayon`.
+impl<E: Live, W: What<E>> IntoParallelIterator for Walk<'_, E, W>
+where
+    Self: Send,
+    W::Item: Send,
+{
+    type Item = W::Item;
+    type Iter = ParIter<Self>;
+
+    fn into_par_iter(self) -> ParIter<Self> {
+        ParIter(self)
     }
 }
 

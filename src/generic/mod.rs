@@ -35,6 +35,8 @@ pub use interned::{Intern, Interned};
 pub use interner::{Interner, InternerIter};
 #[cfg(feature = "rayon")]
 pub use iter::Split;
+#[cfg(feature = "rayon")]
+pub(crate) use iter::What;
 pub use iter::{
     All, Entries, Extract, IntoIter, KeysOnly, OfPair, PinnedWalk, ValuesOnly, Walk, WeakKeysOnly, WeakValuesOnly,
 };
@@ -42,6 +44,8 @@ pub use key_map::{KeyMap, PtrWeakKeyMap, WeakKeyMap};
 pub use key_values::{Removed, ValueRef};
 pub use list::WeakList;
 pub use list_iter::{ListIntoIter, ListIter, ListWeakIter, PinnedListIter};
+#[cfg(feature = "rayon")]
+pub(crate) use live::Live;
 pub(crate) use lookup::by_pointer;
 pub use lookup::{ByEq, ByPointer, Lookup, Matches, Rule, SameObject};
 pub use options::{Builder, Compute, Computed, Cursor, ScanPage, Stats, TryReserveError};

@@ -4,8 +4,8 @@ use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use weakly::generic::Split;
 use weakly::{
@@ -143,6 +143,17 @@ fn every_collection_is_walked_in_parallel() {
     let interner: Interner<u64> = Interner::new();
     let interned: Vec<_> = owners.iter().map(|n| interner.intern_arc(n.clone())).collect();
     assert_eq!(sorted(interner.par_iter()), interned);
+}
+
+#[test]
+fn keys_and_values_are_walked_in_parallel_whatever_the_other_is() {
+    struct Opaque;
+    let owners = objects(1_000);
+    let map: WeakKeyMap<u64, Opaque> = owners.iter().map(|n| (n, Opaque)).collect();
+    assert_eq!(sorted(map.keys().into_par_iter()), owners);
+    let map: WeakValueMap<u64, u64> = owners.iter().map(|n| (**n, n)).collect();
+    assert_eq!(sorted(map.values().into_par_iter()), owners);
+    assert_eq!(map.weak_values().into_par_iter().filter(weakly::Weak::is_alive).count(), 1_000);
 }
 
 #[test]
