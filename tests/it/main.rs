@@ -1,5 +1,6 @@
 //! The integration tests, in one binary: on a small machine linking is most of the time.
 
+mod bounds;
 mod common;
 mod finalizer;
 mod flight;
@@ -7,6 +8,9 @@ mod guest;
 mod history;
 mod hostile;
 mod iterate;
+mod key_life;
+mod key_map;
+mod kinds;
 mod list;
 mod promises;
 mod ptr;
