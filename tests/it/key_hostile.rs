@@ -256,15 +256,13 @@ impl<M: Hosted> Scene<M> {
             assert!(!map.all().is_empty());
         };
         assert!(world.visit.set(Box::new(visit)).is_ok());
-        if dying {
-            let key = world.key(DYING);
-            map.put(&key);
-            *world.dying.lock().unwrap() = Some(key);
-        }
+        let last = dying.then(|| world.key(DYING));
+        last.iter().for_each(|key| map.put(key)); // the first, so that the others are looked up past it
         let held: Vec<_> = (0..5).map(|n| world.key(n)).collect();
         held.iter().for_each(|key| map.put(key));
         let equal = (0..5).map(|n| world.key(n)).collect();
         let absent = world.key(9);
+        *world.dying.lock().unwrap() = last;
         Scene { world, map, held, equal, absent, made: RefCell::default() }
     }
 
