@@ -98,7 +98,10 @@ fn pointers_and_what_maps_hand_out_are_covariant() {
 #[test]
 fn sizes() {
     let word = size_of::<usize>();
-    assert_eq!([size_of::<Interned<u64>>(), size_of::<Option<Interned<u64>>>(), size_of::<Option<Weak<u64>>>()], [word; 3]);
+    assert_eq!(
+        [size_of::<Interned<u64>>(), size_of::<Option<Interned<u64>>>(), size_of::<Option<Weak<u64>>>()],
+        [word; 3]
+    );
     assert_eq!([size_of::<Interned<str>>(), size_of::<Removed<[u8; 100]>>()], [2 * word, word]);
 }
 

@@ -1,6 +1,8 @@
 //! `Interner` and `Interned`: one object for equal values, as long as anybody uses it.
 
-use crate::common::{Constant, Counted, FourBit, Good, Hooked, Tally, flush_until, panics_as_planned, planned, sized, together, watchdog};
+use crate::common::{
+    Constant, Counted, FourBit, Good, Hooked, Tally, flush_until, panics_as_planned, planned, sized, together, watchdog,
+};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashSet};

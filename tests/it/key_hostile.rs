@@ -76,6 +76,12 @@ impl World {
         }
     }
 
+    /// Drops the owner, with the lock free again.
+    fn let_go(&self) {
+        let last = self.dying.lock().unwrap().take();
+        drop(last);
+    }
+
     fn key(self: &StdArc<Self>, n: u64) -> Arc<Key> {
         Arc::new(Key { counted: Counted::new(n, &self.keys), world: self.clone() })
     }
@@ -100,7 +106,7 @@ const DYING: u64 = 99;
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
         if self.counted.id == DYING || other.counted.id == DYING {
-            drop(self.world.dying.lock().unwrap().take()); // not the last: whoever compares has one
+            self.world.let_go(); // not the last: whoever compares has one
         }
         self.world.burn(Fault::Eq);
         self.counted.id == other.counted.id
@@ -214,11 +220,36 @@ macro_rules! hosted {
     };
 }
 
-hosted!(Keys = WeakKeyMap, 1, 1, contains_key, keys, |it, key| drop(it.insert(key, key.world.value())), it.remove(key).is_some(),
-    it.retain(|key, _| key.counted.id != 1));
-hosted!(Pairs = WeakWeakMap, 0, 2, contains_key, keys, |it, key| drop(it.insert(key, key)), it.remove(key).is_some(),
-    it.retain(|key, _| key.counted.id != 1));
-hosted!(Set = WeakSet, 0, 1, contains, iter, |it, key| drop(it.replace(key)), it.remove(key), it.retain(|key| key.counted.id != 1));
+hosted!(
+    Keys = WeakKeyMap,
+    1,
+    1,
+    contains_key,
+    keys,
+    |it, key| drop(it.insert(key, key.world.value())),
+    it.remove(key).is_some(),
+    it.retain(|key, _| key.counted.id != 1)
+);
+hosted!(
+    Pairs = WeakWeakMap,
+    0,
+    2,
+    contains_key,
+    keys,
+    |it, key| drop(it.insert(key, key)),
+    it.remove(key).is_some(),
+    it.retain(|key, _| key.counted.id != 1)
+);
+hosted!(
+    Set = WeakSet,
+    0,
+    1,
+    contains,
+    iter,
+    |it, key| drop(it.replace(key)),
+    it.remove(key),
+    it.retain(|key| key.counted.id != 1)
+);
 
 /// A collection of five held keys and one that is about to die, all at one place of one shard.
 struct Scene<M: Hosted> {
@@ -274,7 +305,7 @@ impl<M: Hosted> Scene<M> {
 
     /// Everything that ever was an entry is one or was told of, once; and nobody holds what nobody should.
     fn check(&self, what: &str) {
-        drop(self.world.dying.lock().unwrap().take());
+        self.world.let_go();
         let (world, map) = (&self.world, &self.map);
         let present = map.all();
         let stats = map.figures();
@@ -286,9 +317,12 @@ impl<M: Hosted> Scene<M> {
             [Cause::Died, Cause::Removed, Cause::Replaced, Cause::Cleared].map(count),
             "{what}"
         );
-        assert!(self.held.iter().all(|key| {
-            present.iter().any(|there| Arc::ptr_eq(there, key)) || told.iter().any(|t| t.0 == Arc::downgrade(key))
-        }), "{what}: none lost");
+        assert!(
+            self.held.iter().all(|key| {
+                present.iter().any(|there| Arc::ptr_eq(there, key)) || told.iter().any(|t| t.0 == Arc::downgrade(key))
+            }),
+            "{what}: none lost"
+        );
         let addresses: BTreeSet<_> = present.iter().map(Arc::as_ptr).collect();
         assert_eq!(addresses.len(), present.len(), "{what}: none twice");
         assert!(present.iter().all(|key| Arc::observer_count(key) == M::HOOKS && map.has(key)), "{what}");
@@ -296,7 +330,9 @@ impl<M: Hosted> Scene<M> {
         drop(present);
         let guests = world.guests.lock().unwrap().clone();
         let ours = self.held.iter().chain(&self.equal).chain([&self.absent]).map(|key| (key, 1));
-        for (key, owners) in ours.chain(self.made.borrow().iter().map(|key| (key, 1))).chain(guests.iter().map(|key| (key, 2))) {
+        for (key, owners) in
+            ours.chain(self.made.borrow().iter().map(|key| (key, 1))).chain(guests.iter().map(|key| (key, 2)))
+        {
             assert_eq!(Arc::strong_count(key), owners, "{what}: owners of {key:?}");
         }
         let known = self.held.len() + self.equal.len() + 1 + self.made.borrow().len() + guests.len();
@@ -384,7 +420,7 @@ fn of_keys() -> Vec<Op<Keys>> {
         "load while another inserts" |s, m| m.get_or_insert_with(&s.absent, |key| { m.insert(key, s.world.value()); s.world.says(s.world.value()) });
         "extend" |s, m| m.extend([(&s.absent, s.world.value()), (&s.equal[3], s.world.value())]);
         "clone and join" |s, m| { let other = Keys::from_iter([(&s.equal[3], s.world.value())]); m.clone() == &other | m };
-        "last drop" |s, _m| drop(s.world.dying.lock().unwrap().take());
+        "last drop" |s, _m| s.world.let_go();
     });
     ops
 }

@@ -4,9 +4,7 @@ use crate::common::{flush_until, sized};
 use crate::kinds::{kinds, whole};
 use std::hash::BuildHasher;
 use std::sync::{Arc as StdArc, Mutex};
-use weakly::{
-    Arc, Cause, Compute, Computed, Cursor, ObserverKind, PtrWeakKeyMap, Weak, WeakKeyMap, unsize,
-};
+use weakly::{Arc, Cause, Compute, Computed, Cursor, ObserverKind, PtrWeakKeyMap, Weak, WeakKeyMap, unsize};
 
 type ByEq<S> = WeakKeyMap<String, u64, S>;
 type ByAddress<S> = PtrWeakKeyMap<String, u64, S>;
@@ -421,7 +419,8 @@ fn by_address_keys_need_no_traits() {
     impl Plugin for Opaque {}
     struct Sized(#[allow(dead_code, reason = "gives it a size")] u8);
     impl Plugin for Sized {}
-    let plugins: [Arc<dyn Plugin>; 3] = [unsize!(Arc::new(Sized(1))), unsize!(Arc::new(Opaque)), unsize!(Arc::new(Opaque))];
+    let plugins: [Arc<dyn Plugin>; 3] =
+        [unsize!(Arc::new(Sized(1))), unsize!(Arc::new(Opaque)), unsize!(Arc::new(Opaque))];
     let map: PtrWeakKeyMap<dyn Plugin, usize> = plugins.iter().enumerate().map(|(n, plugin)| (plugin, n)).collect();
     for (n, plugin) in plugins.iter().enumerate() {
         assert_eq!([map.get(plugin), map.get(&**plugin), map.get(&Arc::downgrade(plugin))], [Some(n); 3]);

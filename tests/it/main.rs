@@ -12,6 +12,7 @@ mod iterate;
 mod key_hostile;
 mod key_life;
 mod key_map;
+mod key_stress;
 mod kinds;
 mod list;
 mod promises;

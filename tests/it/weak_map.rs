@@ -346,7 +346,10 @@ fn both_objects_die_at_once() {
         by_address.insert(&v, &k);
         let both = [Mutex::new(Some(k)), Mutex::new(Some(v))];
         together(2, |i| drop(both[i].lock().unwrap().take()));
-        assert_eq!((by_eq.len(), by_address.len(), by_eq.pending_removals(), by_address.pending_removals()), (0, 0, 0, 0));
+        assert_eq!(
+            (by_eq.len(), by_address.len(), by_eq.pending_removals(), by_address.pending_removals()),
+            (0, 0, 0, 0)
+        );
     }
     assert_eq!((by_eq.stats().died, by_address.stats().died), (rounds as u64, 2 * rounds as u64));
 }

@@ -60,5 +60,8 @@ fn shared_values_and_counters() {
 fn a_key_is_asked_for_in_every_form() {
     let key = Arc::new("ann".to_string());
     let ages: WeakKeyMap<String, u32> = WeakKeyMap::from([(&key, 30)]);
-    assert_eq!([ages.get(&key), ages.get(&*key), ages.get(key.as_str()), ages.get("bob")], [Some(30), Some(30), Some(30), None]);
+    assert_eq!(
+        [ages.get(&key), ages.get(&*key), ages.get(key.as_str()), ages.get("bob")],
+        [Some(30), Some(30), Some(30), None]
+    );
 }

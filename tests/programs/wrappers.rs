@@ -155,7 +155,10 @@ fn plugins_behind_dyn() {
 
     let data: PtrWeakKeyMap<dyn Plugin, u8> = PtrWeakKeyMap::new();
     data.insert(&q, 1);
-    assert_eq!((data.get(&q), data.get(&*q), data.get(&Arc::downgrade(&q)), data.get(&b)), (Some(1), Some(1), Some(1), None));
+    assert_eq!(
+        (data.get(&q), data.get(&*q), data.get(&Arc::downgrade(&q)), data.get(&b)),
+        (Some(1), Some(1), Some(1), None)
+    );
 
     let all: PtrWeakSet<dyn Plugin> = PtrWeakSet::new();
     assert!(all.insert(&q) && all.contains(&q) && !all.contains(&b));
@@ -168,8 +171,7 @@ fn plugins_behind_dyn() {
 #[test]
 fn slices_and_any() {
     let map: WeakValueMap<u8, [u8]> = WeakValueMap::new();
-    let slices: [Arc<[u8]>; 4] =
-        [Arc::from([1u8, 2]), Arc::from(vec![1]), (0..3u8).collect(), [1u8, 2][..].into()];
+    let slices: [Arc<[u8]>; 4] = [Arc::from([1u8, 2]), Arc::from(vec![1]), (0..3u8).collect(), [1u8, 2][..].into()];
     for slice in &slices {
         map.insert(1, slice);
         assert!(Arc::ptr_eq(&map.get(&1).unwrap(), slice));
