@@ -349,7 +349,7 @@ const SCENARIOS: &[(&str, fn())] = &[
             drop(map.get_or_insert_with(&keys[2], |_| key(6)));
             assert!(map.get_or_try_insert_with(&keys[1], |_| Err(key(7))).is_err());
             assert!(panics_as_planned(|| drop(map.get_or_insert_with(&keys[1], |_| planned()))));
-            assert!(panics_as_planned(|| drop(map.update(&keys[0], |_| planned()))));
+            assert!(panics_as_planned(|| assert!(map.update(&keys[0], |_| planned()))));
             let removed = map.with(&keys[0], |_| map.remove(&keys[0]).unwrap().into_inner().unwrap_err()).unwrap();
             drop((map.clone(), map.iter().next(), map.drain().nth(1), removed, map.into_values().next()));
         }
@@ -360,7 +360,7 @@ const SCENARIOS: &[(&str, fn())] = &[
         map.extend(keys.iter().zip(&values));
         map.insert(&keys[0], &keys[0]);
         drop((keys.split_off(60), values.split_off(30)));
-        assert_eq!(map.len(), 31);
+        assert_eq!(map.len(), 30);
         drop((map.get_or_insert_with(&value(5), |_| value(5)), map.clone(), map.pop(), map.into_iter().next()));
     }),
     ("sets and their algebra", || {
@@ -692,7 +692,7 @@ fn a_look_up_of_a_weakly_held_key_allocates_nothing() {
         for _ in 0..100 {
             assert!(map.get(&equal) == Some(5) && map.get("value 1") == Some(5) && map.contains_key(&object));
             assert!(by_address.get(&object) == Some(5) && by_address.get(&equal).is_none());
-            assert!(set.contains(&equal) && set.get("value 1").is_some() && pairs.get(&equal).is_some());
+            assert!(set.contains(&equal) && set.get("value 1").is_some() && pairs.get(&object).is_some());
             assert!(map.with(&equal, |n| *n) == Some(5) && map.pin().read(&equal).is_some());
         }
     });
