@@ -416,7 +416,7 @@ fn of_keys() -> Vec<Op<Keys>> {
         "load new" |s, m| m.get_or_insert_with(&s.absent, |_| s.world.says(s.world.value()));
         "load hit" |s, m| m.get_or_insert_with(&s.equal[3], |_| s.world.says(s.world.value()));
         "load and look" |s, m| m.with_or_insert_with(&s.absent, |_| s.world.value(), |_| s.world.says(()));
-        "load fails" |s, m| m.get_or_try_insert_with(&s.absent, |_| Err::<Value, _>(s.world.says(())));
+        "load fails" |s, m| m.get_or_try_insert_with(&s.absent, |_| Err::<Value, _>(s.world.says(0)));
         "load while another inserts" |s, m| m.get_or_insert_with(&s.absent, |key| { m.insert(key, s.world.value()); s.world.says(s.world.value()) });
         "extend" |s, m| m.extend([(&s.absent, s.world.value()), (&s.equal[3], s.world.value())]);
         "clone and join" |s, m| { let other = Keys::from_iter([(&s.equal[3], s.world.value())]); m.clone() == &other | m };
@@ -457,7 +457,7 @@ fn of_pairs() -> Vec<Op<Pairs>> {
         "read" |s, m| (m.pin().read(&s.equal[3]).is_some(), m.pin().get_key_value(&s.equal[3]));
         "load new" |s, m| m.get_or_insert_with(&s.absent, |_| s.world.says(s.absent.clone()));
         "load hit" |s, m| m.get_or_insert_with(&s.equal[3], |_| s.world.says(s.absent.clone()));
-        "load fails" |s, m| m.get_or_try_insert_with(&s.absent, |_| Err::<Arc<Key>, _>(s.world.says(())));
+        "load fails" |s, m| m.get_or_try_insert_with(&s.absent, |_| Err::<Arc<Key>, _>(s.world.says(0)));
         "load while another inserts" |s, m| m.get_or_insert_with(&s.absent, |key| { m.insert(key, key); s.world.says(s.absent.clone()) });
         "clone and join" |s, m| { let other = Pairs::from_iter([(&s.equal[3], &s.equal[3])]); m.clone() == &other | m };
     });
@@ -486,7 +486,7 @@ fn of_sets() -> Vec<Op<Set>> {
         "read" |s, m| m.pin().read(&s.equal[3]).is_some();
         "get_or_insert" |s, m| (m.get_or_insert(s.equal[3].clone()), m.get_or_insert(s.absent.clone()));
         "get_or_insert_with" |s, m| m.get_or_insert_with(&*s.absent, |_| s.world.says(s.absent.clone()));
-        "get_or_try_insert_with" |s, m| m.get_or_try_insert_with(&*s.absent, |_| Err::<Arc<Key>, _>(s.world.says(())));
+        "get_or_try_insert_with" |s, m| m.get_or_try_insert_with(&*s.absent, |_| Err::<Arc<Key>, _>(s.world.says(0)));
         "extend" |s, m| m.extend([&s.absent, &s.equal[3]]);
         "algebra" |s, m| { let other = Set::from_iter([&s.equal[3], &s.absent]); (&other | m, &other & m, &other - m, &other ^ m) };
         "algebra in place" |s, m| {

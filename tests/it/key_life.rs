@@ -36,6 +36,9 @@ impl Drop for Unpinned {
     }
 }
 
+/// A write to a map with one key.
+type Write<M> = fn(&M, &Arc<Hooked>, Unpinned);
+
 whole! { WeakKeyMap, PtrWeakKeyMap;
     a_value_goes_with_its_key_on_that_thread_before_callbacks: {
         let log = Log::default();
@@ -67,7 +70,7 @@ whole! { WeakKeyMap, PtrWeakKeyMap;
         let value = || Unpinned(Counted::new(0, &tally));
         let key = Arc::new(Hooked::new(1));
         let map: Map<Hooked, Unpinned> = Map::new();
-        let writes: [fn(&Map<Hooked, Unpinned>, &Arc<Hooked>, Unpinned); 10] = [
+        let writes: [Write<Map<Hooked, Unpinned>>; 10] = [
             |map, key, new| drop(map.insert(key, new)),
             |map, key, new| assert!(map.try_insert(key, new).is_err()),
             |map, key, new| { let mut new = Some(new); map.update(key, |_| new.take().unwrap()); },

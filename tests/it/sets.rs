@@ -91,7 +91,7 @@ kinds! { ByEq, ByAddress;
         set.retain(|e| e.len() == 1);
         let low = N.min(10);
         assert_eq!(set.len(), low);
-        assert_eq!(set.extract_if(|e| **e < "5".to_string()).count() + set.drain().count(), low);
+        assert_eq!(set.extract_if(|e| e.as_str() < "5").count() + set.drain().count(), low);
         assert_eq!((set.len(), set.stats().removed, set.stats().died), (0, N as u64, N as u64));
     }
 
@@ -124,7 +124,7 @@ whole! { WeakSet, PtrWeakSet;
         let all = texts(3);
         let made: [Map<String>; 5] = [all.iter().collect(), all.iter().cloned().collect(), Map::from([&all[0], &all[1], &all[2]]), all.clone().into_iter().collect(), Map::default()];
         made[4].extend(&all);
-        (&made[4]).extend(all.clone());
+        made[4].extend(all.clone());
         assert!(made.iter().all(|set| set.len() == 3 && *set == made[0] && set.pin() == made[0].pin()));
         let owned = Map::from([all[0].clone(), all[0].clone()]);
         assert_eq!((owned.len(), format!("{owned:?} {:?}", owned.pin())), (1, r#"{"0"} {"0"}"#.to_string()));

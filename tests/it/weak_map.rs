@@ -191,7 +191,7 @@ whole! { WeakWeakMap, PtrWeakWeakMap;
         let owned = || keys.iter().cloned().zip(values.iter().cloned());
         let made: [Map<String, String>; 4] = [borrowed().collect(), owned().collect(), Map::from([(&keys[0], &values[0]), (&keys[1], &values[1]), (&keys[2], &values[2])]), Map::default()];
         made[3].extend(borrowed());
-        (&made[3]).extend(owned());
+        made[3].extend(owned());
         assert!(made.iter().all(|map| map.len() == 3 && *map == made[0] && map.pin() == made[0].pin()));
         let part = Map::from([(&keys[0], &values[1])]);
         assert!(part.domain_is_subset(&made[0]) && !part.is_submap(&made[0]) && part != made[0]);
