@@ -15,7 +15,9 @@ use std::cell::Cell;
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Barrier, Mutex, MutexGuard};
-use weakly::{Arc, Compute, Cursor, WeakList, WeakValueMap};
+use weakly::{
+    Arc, Compute, Cursor, Interner, PtrWeakKeyMap, PtrWeakSet, WeakKeyMap, WeakList, WeakSet, WeakValueMap, WeakWeakMap,
+};
 
 /// The system's allocator with a mark before every block.
 struct Ledger;
@@ -324,6 +326,64 @@ const SCENARIOS: &[(&str, fn())] = &[
         map.insert(1, &me);
         assert!(map.remove_exact(&1, &me.0) && Arc::try_unwrap(me).is_ok_and(|me| me.0.upgrade().is_none()));
     }),
+    ("values that go with their keys", || {
+        let (map, by_address) = (WeakKeyMap::new(), PtrWeakKeyMap::new());
+        let keys: Vec<_> = (0..100).map(value).collect();
+        for (n, key_object) in keys.iter().enumerate() {
+            map.insert(key_object, key(n));
+            by_address.insert(key_object, key(n));
+            map.insert(&value(n % 50), key(n)); // takes the place of an equal one, and dies
+        }
+        drop(keys);
+        assert!(map.is_empty() && by_address.is_empty());
+    }),
+    ("key maps: writes that do and that don't", || {
+        for map in [WeakKeyMap::new(), WeakKeyMap::builder().deferred_values().build()] {
+            let keys: Vec<_> = (0..5).map(value).collect();
+            map.extend(keys.iter().map(|object| (object, key(1))));
+            assert!(map.try_insert(&keys[0], key(2)).is_err() && map.update(&keys[1], |there| there.clone() + "!"));
+            drop((map.insert(&keys[0], key(3)), map.get_or_insert(&keys[0], key(4)), map.remove(&keys[2])));
+            drop(map.compute(&keys[1], |_| Compute::Keep));
+            drop(map.compute(&keys[1], |_| Compute::Insert(key(5))));
+            drop(map.compute(&keys[1], |_| Compute::Remove));
+            drop(map.get_or_insert_with(&keys[2], |_| key(6)));
+            assert!(map.get_or_try_insert_with(&keys[1], |_| Err(key(7))).is_err());
+            assert!(panics_as_planned(|| drop(map.get_or_insert_with(&keys[1], |_| planned()))));
+            assert!(panics_as_planned(|| assert!(map.update(&keys[0], |_| planned()))));
+            let removed = map.with(&keys[0], |_| map.remove(&keys[0]).unwrap().into_inner().unwrap_err()).unwrap();
+            drop((map.clone(), map.iter().next(), map.drain().nth(1), removed, map.into_values().next()));
+        }
+    }),
+    ("pairs of which either dies", || {
+        let map = WeakWeakMap::new();
+        let (mut keys, mut values): (Vec<_>, Vec<_>) = (0..100).map(|n| (value(n), value(n))).unzip();
+        map.extend(keys.iter().zip(&values));
+        map.insert(&keys[0], &keys[0]);
+        drop((keys.split_off(60), values.split_off(30)));
+        assert_eq!(map.len(), 30);
+        drop((map.get_or_insert_with(&value(5), |_| value(5)), map.clone(), map.pop(), map.into_iter().next()));
+    }),
+    ("sets and their algebra", || {
+        let all: Vec<_> = (0..100).map(value).collect();
+        let (left, right): (WeakSet<_>, WeakSet<_>) = (all[..60].iter().collect(), all[30..].iter().collect());
+        let by_address: PtrWeakSet<_> = all.iter().collect();
+        drop((&left | &right, &left & &right, &left - &right, &left ^ &right));
+        drop((left.get_or_insert(key(1)), left.get_or_insert(key(500)), left.replace(&value(7)), left.take("value 3")));
+        drop((all, right));
+        assert!(left.is_empty() && by_address.is_empty());
+    }),
+    ("an interner of values that come and go", || {
+        let interner: Interner<str> = Interner::new();
+        let kept: Vec<_> = (0..100).map(|n| interner.intern(key(n % 30))).collect();
+        drop((
+            interner.intern_ref("k"),
+            interner.intern_with("l", |name| name.into()),
+            interner.intern_box("m".into()),
+        ));
+        assert_eq!(interner.len(), 30);
+        drop(kept);
+        assert!(interner.is_empty());
+    }),
     ("a list of elements that come and go", || {
         let list = WeakList::new();
         let all: Vec<_> = (0..100).map(value).collect();
@@ -597,4 +657,44 @@ fn a_list_comes_back_to_its_size_after_churn() {
     booked(|| drop((list, steady)));
     settle();
     assert_eq!(left(), (0, 0));
+}
+
+#[test]
+fn a_hit_of_an_interner_allocates_nothing() {
+    let _dog = watchdog();
+    let _alone = alone();
+    let (texts, strings, numbers): (Interner<str>, Interner<String>, Interner<u64>) = Default::default();
+    let held = (texts.intern("one"), strings.intern_ref("one"), numbers.intern(1));
+    drop((texts.intern_ref("one"), strings.intern_ref("one"))); // what is made once a thread is made
+    let before = EVER.load(SeqCst);
+    booked(|| {
+        for _ in 0..100 {
+            assert!(texts.intern_ref("one") == held.0 && texts.intern("one") == held.0);
+            assert!(texts.get("one").as_ref() == Some(&held.0));
+            assert!(strings.intern_ref("one") == held.1 && strings.intern_with("one", |_| unreachable!()) == held.1);
+            assert!(numbers.intern(1) == held.2 && numbers.intern_ref(&1) == held.2);
+        }
+    });
+    assert_eq!(EVER.load(SeqCst), before);
+}
+
+#[test]
+fn a_look_up_of_a_weakly_held_key_allocates_nothing() {
+    let _dog = watchdog();
+    let _alone = alone();
+    let object = value(1);
+    let (map, by_address) = (WeakKeyMap::from([(&object, 5)]), PtrWeakKeyMap::from([(&object, 5)]));
+    let (set, pairs) = (WeakSet::from([&object]), WeakWeakMap::from([(&object, &object)]));
+    let equal = value(1);
+    assert_eq!(map.get(&equal), Some(5));
+    let before = EVER.load(SeqCst);
+    booked(|| {
+        for _ in 0..100 {
+            assert!(map.get(&equal) == Some(5) && map.get("value 1") == Some(5) && map.contains_key(&object));
+            assert!(by_address.get(&object) == Some(5) && by_address.get(&equal).is_none());
+            assert!(set.contains(&equal) && set.get("value 1").is_some() && pairs.get(&object).is_some());
+            assert!(map.with(&equal, |n| *n) == Some(5) && map.pin().read(&equal).is_some());
+        }
+    });
+    assert_eq!(EVER.load(SeqCst), before);
 }

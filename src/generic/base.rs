@@ -7,7 +7,7 @@
 #![allow(missing_debug_implementations, reason = "not for users: public by way of hidden traits")]
 
 use super::iter::{Taken, What};
-use super::live::{Debts, Kept, Live, Old, Seen};
+use super::live::{Debts, Kept, Live, Old, Seen, after};
 use super::options::{Compute, Cursor, ScanPage};
 use crate::reclaim::{Guard, pin};
 use crate::table::node::Fresh;
@@ -255,7 +255,7 @@ impl<E: Live, S> Base<E, S> {
                 }
             }
         }
-        taken
+        after((guard, made, debts), taken)
     }
 
     /// Takes some live entry out.
@@ -319,7 +319,7 @@ impl<E: Live, S> Base<E, S> {
         let mut kept = Kept::new();
         let mut table = self.table;
         let entries = table.dismantle(|node| node.entry.revive(&mut kept));
-        drop((table, self.hasher)); // here, for a panic at the end would leak what is returned (rust-lang/rust#47949)
+        drop((table, self.hasher, kept)); // here, for a panic at the end would leak what is returned (rust-lang/rust#47949)
         entries.into_iter().map(|(entry, share, alive)| (entry, Old { alive, share })).collect()
     }
 
@@ -336,7 +336,7 @@ impl<E: Live, S> Base<E, S> {
             self.table.step(&guard, &mut place, &mut made, |node| W::raw(&node.entry, &mut kept));
         }
         let items = made.items.into_iter().map(W::item).collect();
-        ScanPage { items, next: (!place.is_end()).then_some(Cursor(place.0)) }
+        after(kept, ScanPage { items, next: (!place.is_end()).then_some(Cursor(place.0)) })
     }
 }
 

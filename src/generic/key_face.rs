@@ -5,8 +5,8 @@ use super::face::{Face, Pinned, both};
 use super::iter::Taken;
 use super::key_entry::{Either, KeyEntry, Owned, Payload};
 use super::key_map::KeyMap;
-use super::key_values::{Removed, ValueRef};
-use super::live::{Debts, Kept, Live};
+use super::key_values::{Removed, ValueRef, copy};
+use super::live::{Debts, Kept, Live, Old, after};
 use super::lookup::{Lookup, Matches, Rule, seek, seek_own};
 use super::options::{Compute, Computed};
 use crate::pointer::Pointer;
@@ -60,7 +60,7 @@ both!([A: Pointer, V, R, S: BuildHasher] [KeyMap<A, V, R, S>] {
     where
         V: Clone,
     {
-        self.find(hash, q, |entry, _| entry.value()).map(|value| (*value).clone())
+        self.find(hash, q, |entry, _| entry.value()).map(copy)
     }
 
     /// Shows a key's value to `f`. *O*(1).
@@ -79,7 +79,10 @@ both!([A: Pointer, V, R, S: BuildHasher] [KeyMap<A, V, R, S>] {
     /// assert_eq!(map.with(&key, String::len), Some(11));
     /// ```
     pub fn with<Q: Lookup<A::Target, M, R> + ?Sized, M, T>(&self, q: &Q, f: impl FnOnce(&V) -> T) -> Option<T> {
-        self.find(q.hash_by(&self.map().base.hasher), q, |entry, _| entry.value()).map(|value| f(&value))
+        self.find(q.hash_by(&self.map().base.hasher), q, |entry, _| entry.value()).map(|value| {
+            let made = f(&value);
+            after(value, made)
+        })
     }
 
     /// The key's object in the map, if it is there. *O*(1).
@@ -122,7 +125,7 @@ both!([A: Pointer, V, R, S: BuildHasher] [KeyMap<A, V, R, S>] {
         V: Clone,
     {
         let found = self.find(q.hash_by(&self.map().base.hasher), q, |entry, kept| entry.revive(kept));
-        found.map(|(key, value)| (key, (*value).clone()))
+        found.map(|(key, value)| (key, copy(value)))
     }
 
     /// Is the key there, alive? Never upgrades it by a pointer. *O*(1).
@@ -155,7 +158,8 @@ both!([A: Pointer, V, R, S: BuildHasher] [KeyMap<A, V, R, S>] {
         let mut kept = Kept::new();
         let guard = self.hold();
         let same = |entry: &KeyEntry<A, Owned<V>, R>, kept: &mut _| seek::<A, _, M, R, Q>(q, &entry.key, kept);
-        self.map().base.find(&guard, Hashed::mix(hash), &mut kept, same, take)
+        let found = self.map().base.find(&guard, Hashed::mix(hash), &mut kept, same, take);
+        after((guard, kept), found)
     }
 
     /// Removes a key; its value, if it was there.
@@ -191,7 +195,7 @@ both!([A: Pointer, V, R, S: BuildHasher] [KeyMap<A, V, R, S>] {
     /// assert!(map.remove_hashed(map.hasher().hash_one("five"), "five").is_some());
     /// ```
     pub fn remove_hashed<Q: Matches<A::Target, M, R> + ?Sized, M>(&self, hash: u64, q: &Q) -> Option<Removed<V>> {
-        self.take_out(hash, q, |_, _| true).map(|(_, value)| value)
+        self.take_out(hash, q, |_, _| true).map(|(key, value)| after(key, value))
     }
 
     /// Removes a key if it is there and `wanted` says so.
@@ -216,7 +220,7 @@ both!([A: Pointer, V, R, S: BuildHasher] [KeyMap<A, V, R, S>] {
         q: &Q,
         wanted: impl FnMut(&A, &V) -> bool,
     ) -> Option<Removed<V>> {
-        self.take_out(q.hash_by(&self.map().base.hasher), q, wanted).map(|(_, value)| value)
+        self.take_out(q.hash_by(&self.map().base.hasher), q, wanted).map(|(key, value)| after(key, value))
     }
 
     /// Removes a key; its object in the map and its value, if it was there.
@@ -253,7 +257,7 @@ both!([A: Pointer, V, R, S: BuildHasher] [KeyMap<A, V, R, S>] {
             let guard = self.hold();
             self.map().base.remove_where(&guard, Hashed::mix(hash), &mut debts, same, wanted)
         };
-        removed.map(|((), old)| KeyEntry::taken((), old))
+        after(debts, removed.map(|((), old)| KeyEntry::taken((), old)))
     }
 });
 
@@ -284,7 +288,7 @@ both!([A: Pointer, V, R: Rule<A::Target>, S: BuildHasher] [KeyMap<A, V, R, S>] {
             let guard = self.hold();
             self.map().base.remove_where(&guard, hash, &mut debts, same, is_it)
         };
-        removed.map(|((), old)| KeyEntry::taken((), old).1)
+        after((debts, key), removed.map(|((), old)| value_of(old)))
     }
 });
 
@@ -339,7 +343,7 @@ both!([A: Pointer<Target: 'static>, V: Send + 'static, R: Rule<A::Target>, S: Bu
             let same = |_: &_, there: &KeyEntry<A, Owned<V>, R>, kept: &mut _| seek_own::<A, _, R>(key, &there.key, kept);
             self.map().base.put(node, hash, &guard, &mut debts, same)
         };
-        old.map(|old| KeyEntry::taken((), old).1)
+        after(debts, old.map(value_of))
     }
 
     /// Puts a value there if nothing is.
@@ -366,7 +370,7 @@ both!([A: Pointer<Target: 'static>, V: Send + 'static, R: Rule<A::Target>, S: Bu
     /// ```
     #[track_caller]
     pub fn try_insert(&self, key: &A, value: V) -> Result<(), V> {
-        self.put_if_absent(key, value, Location::caller()).map(drop).map_err(|(_, value)| value)
+        self.put_if_absent(key, value, Location::caller()).map(drop).map_err(|(there, value)| after(there, value))
     }
 
     /// A copy of the key's value, or else of this one, put there. CPython's `setdefault`, with one winner.
@@ -393,10 +397,10 @@ both!([A: Pointer<Target: 'static>, V: Send + 'static, R: Rule<A::Target>, S: Bu
         V: Clone,
     {
         match self.put_if_absent(key, value, Location::caller()) {
-            Ok(value) => (*value).clone(),
+            Ok(value) => copy(value),
             Err((there, value)) => {
-                drop(value); // here, for a panic at the end would leak what is returned (rust-lang/rust#47949)
-                (*there).clone()
+                drop(value);
+                copy(there)
             }
         }
     }
@@ -440,12 +444,19 @@ both!([A: Pointer<Target: 'static>, V: Send + 'static, R: Rule<A::Target>, S: Bu
             };
             self.map().base.compute(node, hash, &guard, &mut debts, same, f)
         };
-        let value = |old| KeyEntry::<A, Owned<V>, R>::taken((), old).1.into_value();
-        match done {
-            Done::Kept(there, _) => Computed::Kept(there.map(|(_, value)| (*value).clone())),
-            Done::Inserted(old, new) => Computed::Inserted { old: old.map(value), new: (*new).clone() },
-            Done::Removed(old, _) => Computed::Removed(value(old)),
-        }
+        let value = |old| value_of::<A, V, R>(old).into_value();
+        let done = match done {
+            Done::Kept(there, node) => {
+                let there = there.map(|(key, value)| after(key, copy(value)));
+                after(node, Computed::Kept(there))
+            }
+            Done::Inserted(old, new) => Computed::Inserted { old: old.map(value), new: copy(new) },
+            Done::Removed(old, node) => {
+                let old = value(old);
+                after(node, Computed::Removed(old))
+            }
+        };
+        after(debts, done)
     }
 
     /// Replaces a key's value by what `f` makes of it, in one atomic step. False: the key isn't there.
@@ -509,23 +520,24 @@ both!([A: Pointer<Target: 'static>, V: Send + 'static, R: Rule<A::Target>, S: Bu
         let hash = Hashed::mix(hash);
         let mut debts = Debts::new(); // a write ends here: what is ripe runs
         let block = self.map().block(value);
-        let (there, node) = {
+        let put = {
             let guard = self.hold();
             let mut node = self.map().node(hash, key, location);
             // SAFETY: just made.
             unsafe { Live::fill(node.entry(), &block) };
             let same = |_: &_, there: &KeyEntry<A, Owned<V>, R>, kept: &mut _| seek_own::<A, _, R>(key, &there.key, kept);
-            match self.map().base.put_if_absent(node, hash, &guard, &mut debts, same) {
-                Put::In => return Ok(block),
-                Put::Found((object, there), node) => {
-                    debts.kept.keep(Either::Key(object));
-                    (there, node)
-                }
+            self.map().base.put_if_absent(node, hash, &guard, &mut debts, same)
+        };
+        let done = match put {
+            Put::In => Ok(block),
+            Put::Found((object, there), node) => {
+                debts.kept.keep(Either::Key(object));
+                drop(node.into_entry()); // with the map's share
+                // SAFETY: never in a map, so nobody has seen it.
+                Err((there, unsafe { Arc::into_unseen(block) }))
             }
         };
-        drop(node.into_entry()); // with the map's share
-        // SAFETY: never in a map, so nobody has seen it.
-        Err((there, unsafe { Arc::into_unseen(block) }))
+        after(debts, done)
     }
 });
 
@@ -586,7 +598,7 @@ impl<A: Pointer<Target: 'static>, V: Send + Sync + 'static, R: Rule<A::Target>, 
     where
         V: Clone,
     {
-        self.load(key, load).map(|value| (*value).clone())
+        self.load(key, load).map(copy)
     }
 
     /// Shows `f` the key's value, or else what `load` makes: [`get_or_insert_with`](Self::get_or_insert_with) without the clone.
@@ -613,7 +625,8 @@ impl<A: Pointer<Target: 'static>, V: Send + Sync + 'static, R: Rule<A::Target>, 
     #[track_caller]
     pub fn with_or_insert_with<T>(&self, key: &A, load: impl FnOnce(&A) -> V, f: impl FnOnce(&V) -> T) -> T {
         let Ok(value) = self.load(key, |key| Ok::<V, Infallible>(load(key)));
-        f(&value)
+        let made = f(&value);
+        after(value, made)
     }
 
     #[track_caller]
@@ -650,6 +663,14 @@ impl<A: Pointer, V, R, S: BuildHasher> Pinned<'_, KeyMap<A, V, R, S>> {
     pub fn read<Q: Lookup<A::Target, M, R> + ?Sized, M>(&self, q: &Q) -> Option<ValueRef<'_, V>> {
         let hash = Hashed::mix(q.hash_by(&self.map.base.hasher));
         let same = |entry: &KeyEntry<A, Owned<V>, R>, kept: &mut _| seek::<A, _, M, R, Q>(q, &entry.key, kept);
-        self.map.base.find(&self.guard, hash, &mut Kept::new(), same, |entry, _| entry.read(&self.guard))
+        let mut kept = Kept::new();
+        let found = self.map.base.find(&self.guard, hash, &mut kept, same, |entry, _| entry.read(&self.guard));
+        after(kept, found)
     }
+}
+
+/// The value of what was there, when its key's owner has gone.
+fn value_of<A: Pointer, V, R>(old: Old<KeyEntry<A, Owned<V>, R>>) -> Removed<V> {
+    let (key, value) = KeyEntry::taken((), old);
+    after(key, value)
 }

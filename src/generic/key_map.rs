@@ -10,8 +10,8 @@ use super::iter::{
     WhatPinned,
 };
 use super::key_entry::{Either, KeyEntry, Owned, Payload};
-use super::key_values::{Removed, ValueRef};
-use super::live::{Kept, Live, Old, OwnsValues};
+use super::key_values::{Removed, ValueRef, copy};
+use super::live::{Kept, Live, Old, OwnsValues, after};
 use super::load::Loads;
 use super::lookup::{ByEq, ByPointer, Rule, seek_own};
 use super::map_face::map_face;
@@ -101,7 +101,7 @@ impl<A: Pointer, V: Clone, R> What<KeyEntry<A, Owned<V>, R>> for Entries {
     }
 
     fn item((key, value): (A, Arc<V>)) -> (A, V) {
-        (key, (*value).clone())
+        (key, copy(value))
     }
 }
 
@@ -114,7 +114,7 @@ impl<A: Pointer, V: Clone, R> What<KeyEntry<A, Owned<V>, R>> for ValuesOnly {
     }
 
     fn item(value: Arc<V>) -> V {
-        (*value).clone()
+        copy(value)
     }
 }
 
@@ -207,7 +207,8 @@ impl<A: Pointer, V, R, S> KeyMap<A, V, R, S> {
     {
         let mut kept = Kept::new();
         let same = |entry: &KeyEntry<A, Owned<V>, R>, kept: &mut _| seek_own::<A, _, R>(key, &entry.key, kept);
-        self.base.find(&own(), Hashed::mix(hash), &mut kept, same, |entry, _| entry.value())
+        let found = self.base.find(&own(), Hashed::mix(hash), &mut kept, same, |entry, _| entry.value());
+        after(kept, found)
     }
 
     /// An empty map of the same kind.

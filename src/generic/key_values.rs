@@ -1,9 +1,16 @@
 //! What key maps hand out of their values: one that has left, and one that is read under a guard.
 
+use super::live::after;
 use crate::ptr::Arc;
 use crate::reclaim::Snapshot;
 use std::fmt;
 use std::ops::Deref;
+
+/// A copy of a value whose owner may be the last.
+pub(super) fn copy<V: Clone>(value: Arc<V>) -> V {
+    let copy = (*value).clone();
+    after(value, copy)
+}
 
 /// A value that has left its key map: replaced, removed, drained.
 ///
@@ -59,7 +66,7 @@ impl<V> Removed<V> {
     where
         V: Clone,
     {
-        self.into_inner().unwrap_or_else(|shared| (*shared).clone())
+        self.into_inner().unwrap_or_else(|shared| copy(shared.0))
     }
 }
 

@@ -143,5 +143,13 @@ impl Seen {
     }
 }
 
+/// Lets what is owed go, and only then hands out what was made: at a function's end, a panic in a destructor would leak it
+/// (rust-lang/rust#47949).
+#[inline(always)]
+pub fn after<T, R>(owed: T, made: R) -> R {
+    drop(owed);
+    made
+}
+
 /// Lets something go here and now.
 pub fn done_with<T>(_: T) {}

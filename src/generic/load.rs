@@ -2,7 +2,7 @@
 //! [`flight`](crate::flight); here is what a leader does.
 
 use super::base::Base;
-use super::live::{Debts, Kept, Live, Seen};
+use super::live::{Debts, Kept, Live, Seen, after};
 use crate::death::hook::Later;
 use crate::flight::{Flight, Flights, Joined};
 use crate::reclaim::pin;
@@ -76,7 +76,8 @@ impl<E: Live<Value: Clone>, S> Lead<'_, E, S> {
         // An earlier flight may have filled the map between our miss and our being listed.
         let there = self.base.get(&pin(), self.hash, &mut debts.kept, |there, kept| same(self.entry(), there, kept));
         if let Some(there) = there {
-            return Ok(self.land(E::value(there, &mut debts.kept)));
+            let there = self.land(E::value(there, &mut debts.kept));
+            return Ok(after(debts, there));
         }
         let value = load(self.entry())?;
         let node = self.node.as_mut().expect("not published yet");
@@ -87,7 +88,8 @@ impl<E: Live<Value: Clone>, S> Lead<'_, E, S> {
             let survey = self.base.survey(&guard, self.hash, &mut debts, |there, kept| same(self.entry(), there, kept));
             if let Some(there) = debts.found.take() {
                 drop(guard);
-                return Ok(self.land(E::value(there, &mut debts.kept)));
+                let there = self.land(E::value(there, &mut debts.kept));
+                return Ok(after((debts, value), there));
             }
             self.flight.seal();
             match survey.insert(self.node.take().expect("not published yet"), &guard) {
@@ -98,7 +100,7 @@ impl<E: Live<Value: Clone>, S> Lead<'_, E, S> {
                 }
             }
         }
-        Ok(self.land(value))
+        Ok(after(debts, self.land(value)))
     }
 
     fn entry(&self) -> &E {
@@ -107,7 +109,7 @@ impl<E: Live<Value: Clone>, S> Lead<'_, E, S> {
 
     fn land(mut self, value: E::Value) -> E::Value {
         self.outcome = Some(value.clone());
-        value
+        after(self, value)
     }
 }
 

@@ -51,7 +51,8 @@ macro_rules! object_face {
                     let guard = self.hold();
                     self.map().base.get(&guard, Hashed::mix(hash), &mut kept, $seek)?
                 };
-                Some(<$Entry>::value(alive, &mut kept))
+                let value = <$Entry>::value(alive, &mut kept);
+                Some(after(kept, value))
             }
 
             /// Has the key a live value? Never upgrades it. *O*(1).
@@ -191,7 +192,8 @@ macro_rules! object_face {
                     let guard = self.hold();
                     self.map().base.remove_where(&guard, Hashed::mix(hash), &mut debts, seek, wanted)?
                 };
-                Some((noted, <$Entry>::value(old.alive, &mut debts.kept)))
+                let old = <$Entry>::value(old.alive, &mut debts.kept);
+                Some(after(debts, (noted, old)))
             }
         });
 
@@ -241,7 +243,8 @@ macro_rules! object_face {
                     let node = self.map().node(hash, $key, Some(value), location);
                     self.map().base.put(node, hash, &guard, &mut debts, $own)?
                 };
-                Some(<$Entry>::value(old.alive, &mut debts.kept))
+                let old = <$Entry>::value(old.alive, &mut debts.kept);
+                Some(after(debts, old))
             }
 
             /// Puts a value there if nothing is.
@@ -276,7 +279,8 @@ macro_rules! object_face {
                         Put::Found(there, _) => there,
                     }
                 };
-                Err(<$Entry>::value(there, &mut debts.kept))
+                let there = <$Entry>::value(there, &mut debts.kept);
+                Err(after(debts, there))
             }
 
             /// The live value of a key, or else this one, put there. CPython's `setdefault`, with one winner.
@@ -313,7 +317,8 @@ macro_rules! object_face {
                         Put::Found(there, _) => there,
                     }
                 };
-                <$Entry>::value(there, &mut debts.kept)
+                let there = <$Entry>::value(there, &mut debts.kept);
+                after((debts, value), there)
             }
 
             /// Reads, decides and writes one key in one atomic step: `f` is shown the live value, if any, and says what is to
@@ -358,8 +363,7 @@ macro_rules! object_face {
                     }
                     Done::Removed(old, node) => (Computed::Removed(value(old.alive, &mut debts.kept)), Some(node)),
                 };
-                drop(node.map(Fresh::into_entry)); // here, for a panic at the end would leak what is returned
-                done
+                after((node.map(Fresh::into_entry), debts), done)
             }
         });
 
@@ -447,7 +451,9 @@ macro_rules! object_face {
                 let $by = &self.map.base.hasher;
                 let hash = $finding;
                 let mut kept = Kept::new();
-                self.map.base.find(&self.guard, Hashed::mix(hash), &mut kept, $seek, |entry, _| entry.read(&self.guard))
+                let found =
+                    self.map.base.find(&self.guard, Hashed::mix(hash), &mut kept, $seek, |entry, _| entry.read(&self.guard));
+                after(kept, found)
             }
         }
     };

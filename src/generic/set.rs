@@ -5,7 +5,7 @@ use super::common::common;
 use super::face::{Face, Own, Pinned, both, own, plain};
 use super::iter::{All, Extract, IntoIter, KeysOnly, Taken, Walk, Wants, WeakKeysOnly, What};
 use super::key_entry::KeyEntry;
-use super::live::{Debts, Kept, Old};
+use super::live::{Debts, Kept, Old, after};
 use super::lookup::{ByEq, ByPointer, Lookup, Matches, Rule, seek, seek_own};
 use super::map_ops::{extend, fill, loops, walks};
 use super::options::{Builder, Collection, Cursor, ScanPage, Stats, TryReserveError};
@@ -111,7 +111,7 @@ impl<A: Pointer, R: Rule<A::Target>, S: BuildHasher> Set<A, R, S> {
         let same = |entry: &KeyEntry<A, (), R>, kept: &mut _| seek_own::<A, _, R>(element, &entry.key, kept);
         let wanted = |_: &KeyEntry<A, (), R>, (there, ()): &(A, ())| wanted(there).then_some(());
         let removed = self.base.remove_where(&own(), hash, &mut debts, same, wanted);
-        removed.map(|((), old)| old.alive.0)
+        after(debts, removed.map(|((), old)| old.alive.0))
     }
 }
 
@@ -133,10 +133,11 @@ impl<A: Pointer<Target: 'static>, R: Rule<A::Target>, S: BuildHasher> Set<A, R, 
                 }
             }
         };
-        match put {
+        let there = match put {
             Ok(Put::In) => None,
             Ok(Put::Found((there, ()), _)) | Err((there, ())) => Some(there),
-        }
+        };
+        after(debts, there)
     }
 
     /// The element that is there, or else this one, put there.
@@ -202,7 +203,8 @@ both!([A: Pointer, R, S: BuildHasher] [Set<A, R, S>] {
         let mut kept = Kept::new();
         let guard = self.hold();
         let same = |entry: &KeyEntry<A, (), R>, kept: &mut _| seek::<A, _, M, R, Q>(q, &entry.key, kept);
-        self.map().base.get(&guard, Hashed::mix(hash), &mut kept, same).map(|(element, ())| element)
+        let found = self.map().base.get(&guard, Hashed::mix(hash), &mut kept, same).map(|(element, ())| element);
+        after((guard, kept), found)
     }
 
     /// Is it in the set, alive? Never upgrades it by a pointer. *O*(1).
@@ -268,7 +270,7 @@ both!([A: Pointer, R, S: BuildHasher] [Set<A, R, S>] {
         let guard = self.hold();
         let same = |entry: &KeyEntry<A, (), R>, kept: &mut _| seek::<A, _, M, R, Q>(q, &entry.key, kept);
         let removed = self.map().base.remove_where(&guard, hash, &mut debts, same, |_, _| Some(()));
-        removed.map(|((), old)| old.alive.0)
+        after((guard, debts), removed.map(|((), old)| old.alive.0))
     }
 });
 
@@ -365,7 +367,8 @@ both!([A: Pointer<Target: 'static>, R: Rule<A::Target>, S: BuildHasher] [Set<A, 
         let guard = self.hold();
         let node = self.map().node(hash, element, location);
         let same = |_: &_, there: &KeyEntry<A, (), R>, kept: &mut _| seek_own::<A, _, R>(element, &there.key, kept);
-        self.map().base.put(node, hash, &guard, &mut debts, same).map(|old| old.alive.0)
+        let old = self.map().base.put(node, hash, &guard, &mut debts, same).map(|old| old.alive.0);
+        after((guard, debts), old)
     }
 });
 
@@ -487,7 +490,9 @@ impl<A: Pointer, R, S: BuildHasher> Pinned<'_, Set<A, R, S>> {
         let same = |entry: &KeyEntry<A, (), R>, kept: &mut _| seek::<A, _, M, R, Q>(q, &entry.key, kept);
         // SAFETY: the node is found under the very guard, and gives its weak count back through the epoch.
         let read = |entry: &KeyEntry<A, (), R>, _: &mut _| unsafe { A::read(&entry.key, &self.guard) };
-        self.map.base.find(&self.guard, hash, &mut Kept::new(), same, read)
+        let mut kept = Kept::new();
+        let found = self.map.base.find(&self.guard, hash, &mut kept, same, read);
+        after(kept, found)
     }
 }
 

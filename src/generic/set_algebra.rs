@@ -1,6 +1,6 @@
 //! Sets as wholes: copying, comparing, and the algebra. What comes out holds the left side's objects where both have one.
 
-use super::face::{Pinned, own};
+use super::face::Pinned;
 use super::lookup::Rule;
 use super::set::Set;
 use crate::pointer::Pointer;
@@ -34,7 +34,7 @@ impl<A: Pointer, R: Rule<A::Target>, S: BuildHasher> Set<A, R, S> {
     /// assert!(some.is_subset(&all) && !all.is_subset(&some));
     /// ```
     pub fn is_subset<S2: BuildHasher>(&self, other: &Set<A, R, S2>) -> bool {
-        self.all(|element| other.contains_own(element))
+        self.iter().all(|element| other.contains_own(&element))
     }
 
     /// Is every live element of `other` here too?
@@ -72,12 +72,7 @@ impl<A: Pointer, R: Rule<A::Target>, S: BuildHasher> Set<A, R, S> {
     /// assert!(one.is_disjoint(&rest) && !one.is_disjoint(&one));
     /// ```
     pub fn is_disjoint<S2: BuildHasher>(&self, other: &Set<A, R, S2>) -> bool {
-        self.all(|element| !other.contains_own(element))
-    }
-
-    /// Is `holds` true of every live element? Stops at the first of which it isn't.
-    fn all(&self, mut holds: impl FnMut(&A) -> bool) -> bool {
-        self.base.all(own, |_, (element, ())| holds(element))
+        self.iter().all(|element| !other.contains_own(&element))
     }
 }
 

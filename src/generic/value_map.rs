@@ -7,7 +7,7 @@ use super::iter::{
     All, Entries, Extract, IntoIter, KeysOnly, OfPair, Pair, PinnedWalk, Taken, ValuesOnly, Walk, WeakValuesOnly, What,
     WhatPinned, what,
 };
-use super::live::{Debts, Kept, Live, Old, Seen, Tells, done_with};
+use super::live::{Debts, Kept, Live, Old, Seen, Tells, after, done_with};
 use super::load::Loads;
 use super::map_face::map_face;
 use super::map_ops::{extend, fill, loops, map_ops, walks};

@@ -8,7 +8,7 @@ use super::iter::{
     What, what,
 };
 use super::key_entry::{KeyEntry, Payload, Weakly};
-use super::live::{Debts, Kept, Live, Old, Seen, done_with};
+use super::live::{Debts, Kept, Live, Old, Seen, after, done_with};
 use super::load::Loads;
 use super::lookup::{ByEq, ByPointer, Lookup, Matches, Rule, seek, seek_own};
 use super::map_face::map_face;
@@ -118,7 +118,8 @@ impl<K: Pointer, A: Pointer, R, S> WeakMap<K, A, R, S> {
         let mut kept = Kept::new();
         let same = |entry: &KeyEntry<K, Weakly<A>, R>, kept: &mut _| seek_own::<K, _, R>(key, &entry.key, kept);
         let alive = self.base.get(&own(), Hashed::mix(hash), &mut kept, same)?;
-        Some(<KeyEntry<K, Weakly<A>, R>>::value(alive, &mut kept))
+        let value = <KeyEntry<K, Weakly<A>, R>>::value(alive, &mut kept);
+        Some(after(kept, value))
     }
 }
 
@@ -217,6 +218,8 @@ impl<K: Pointer, A: Pointer, R, S: BuildHasher> Pinned<'_, WeakMap<K, A, R, S>> 
     pub fn get_key_value<Q: Lookup<K::Target, M, R> + ?Sized, M>(&self, q: &Q) -> Option<(K, A)> {
         let hash = Hashed::mix(q.hash_by(&self.map.base.hasher));
         let same = |entry: &KeyEntry<K, Weakly<A>, R>, kept: &mut _| seek::<K, _, M, R, Q>(q, &entry.key, kept);
-        self.map.base.get(&self.guard, hash, &mut Kept::new(), same)
+        let mut kept = Kept::new();
+        let found = self.map.base.get(&self.guard, hash, &mut kept, same);
+        after(kept, found)
     }
 }

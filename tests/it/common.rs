@@ -267,3 +267,76 @@ pub fn assert_accounts<K: Clone, A: Pointer, S>(map: &generic::WeakValueMap<K, A
     let empty = map.len() == 0;
     assert_eq!(map.is_empty(), empty);
 }
+
+/// Checks that this thread holds no guard: a block that it retires is freed, which a guard of its own would hold up for ever.
+pub fn assert_unpinned() {
+    let (probe, map) = (weakly::Arc::new(0), weakly::PtrWeakSet::new());
+    map.insert(&probe);
+    map.remove(&probe);
+    flush_until("no guard is held here", || weakly::Arc::weak_count(&probe) == 0);
+}
+
+/// What is to be done once, when its time comes.
+#[derive(Default)]
+pub struct Hook(std::sync::Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Hook {
+    /// Will be done.
+    pub fn set(&self, f: impl FnOnce() + Send + 'static) {
+        *self.0.lock().unwrap() = Some(Box::new(f));
+    }
+
+    /// Its time has come.
+    pub fn run(&self) {
+        let hook = self.0.lock().unwrap().take();
+        if let Some(hook) = hook {
+            hook();
+        }
+    }
+}
+
+/// A key whose `Eq` and destructor do what a test says.
+pub struct Hooked {
+    /// The number.
+    pub n: u64,
+    /// When it is compared.
+    pub on_eq: Hook,
+    /// When it is destroyed.
+    pub on_drop: Hook,
+}
+
+impl Hooked {
+    /// A key that does nothing yet.
+    pub fn new(n: u64) -> Self {
+        Hooked { n, on_eq: Hook::default(), on_drop: Hook::default() }
+    }
+}
+
+impl PartialEq for Hooked {
+    fn eq(&self, other: &Self) -> bool {
+        let same = self.n == other.n;
+        self.on_eq.run();
+        other.on_eq.run();
+        same
+    }
+}
+
+impl Eq for Hooked {}
+
+impl Hash for Hooked {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.n.hash(state);
+    }
+}
+
+impl Drop for Hooked {
+    fn drop(&mut self) {
+        self.on_drop.run();
+    }
+}
+
+impl fmt::Debug for Hooked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hooked({})", self.n)
+    }
+}

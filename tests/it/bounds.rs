@@ -1,0 +1,119 @@
+//! What the types promise the compiler: auto traits, variance, sizes.
+
+use std::borrow::Borrow;
+use std::cell::Cell;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::rc::Rc;
+use weakly::atomic::{AtomicArc, AtomicWeak};
+use weakly::*;
+
+macro_rules! is {
+    ($($t:ty: $($bound:path),+;)*) => { $({
+        fn check<T: ?Sized $(+ $bound)+>() {}
+        check::<$t>();
+    })* };
+}
+
+/// Doesn't compile if the bound holds: then there are two answers.
+macro_rules! is_not {
+    ($($t:ty: $bound:path;)*) => { $({
+        trait Answer<X> { fn check() {} }
+        struct Holds;
+        impl<T: ?Sized> Answer<()> for T {}
+        impl<T: ?Sized + $bound> Answer<Holds> for T {}
+        <$t as Answer<_>>::check();
+    })* };
+}
+
+type Locked = Cell<u8>; // `Send`, not `Sync`
+
+#[test]
+fn collections_cross_threads_where_their_parts_may() {
+    is! {
+        WeakValueMap<u8, str>: Send, Sync; WeakKeyMap<str, u8>: Send, Sync; PtrWeakKeyMap<dyn Send + Sync, u8>: Send, Sync;
+        WeakWeakMap<str, [u8]>: Send, Sync; PtrWeakWeakMap<str, str>: Send, Sync; WeakSet<str>: Send, Sync;
+        PtrWeakSet<dyn Send + Sync>: Send, Sync; Interner<str>: Send, Sync; Interned<str>: Send, Sync, Clone;
+        WeakKeyMap<str, Locked>: Send; Removed<u8>: Send, Sync; Removals<Weak<str>>: Send, Sync; Stats: Send, Sync;
+        Builder<WeakKeyMap<str, u8>>: Send;
+        AtomicArc<u8>: Send, Sync; AtomicWeak<u8>: Send, Sync; Observer<str>: Send, Sync;
+        Finalizer<u8>: Send, Sync; Finalizer<Rc<u8>>: Send; Detached<u8>: Send; exit::ExitGuard: Send;
+    }
+    is_not! {
+        WeakValueMap<Rc<u8>, u8>: Send; WeakValueMap<u8, Rc<u8>>: Send; WeakValueMap<u8, Locked>: Sync;
+        WeakKeyMap<Rc<u8>, u8>: Send; WeakKeyMap<Locked, u8>: Send; WeakKeyMap<str, Rc<u8>>: Send; WeakKeyMap<str, Locked>: Sync;
+        PtrWeakKeyMap<str, Locked>: Sync; PtrWeakKeyMap<str, Rc<u8>>: Send; PtrWeakKeyMap<Locked, u8>: Sync;
+        WeakWeakMap<Rc<u8>, u8>: Send; WeakWeakMap<u8, Rc<u8>>: Send; WeakWeakMap<u8, Locked>: Send; PtrWeakWeakMap<Locked, u8>: Sync;
+        WeakSet<Rc<u8>>: Send; WeakSet<Locked>: Send; PtrWeakSet<Locked>: Sync; Interner<Rc<u8>>: Send; Interned<Rc<u8>>: Send;
+        Interned<Locked>: Send; Removed<Rc<u8>>: Send; Removed<Locked>: Send; AtomicArc<Locked>: Sync;
+        WeakSet<str, Rc<u8>>: Send; WeakKeyMap<str, u8, Cell<u8>>: Sync;
+    }
+}
+
+#[test]
+fn what_lives_under_a_guard_stays_on_its_thread() {
+    is_not! {
+        Guard: Send; Snapshot<'static, u8>: Send; ValueRef<'static, u8>: Send; ValueRef<'static, u8>: Sync;
+        Pinned<'static, WeakValueMap<u8, u8>>: Send; Pinned<'static, WeakKeyMap<u8, u8>>: Send;
+        Pinned<'static, WeakSet<u8>>: Send; Pinned<'static, WeakWeakMap<u8, u8>>: Send;
+    }
+}
+
+#[test]
+fn all_survive_an_unwinding() {
+    is! {
+        WeakValueMap<u8, Locked>: UnwindSafe, RefUnwindSafe; WeakKeyMap<Locked, Locked>: UnwindSafe, RefUnwindSafe;
+        PtrWeakKeyMap<Locked, Locked>: UnwindSafe, RefUnwindSafe; WeakWeakMap<Locked, Locked>: UnwindSafe, RefUnwindSafe;
+        PtrWeakWeakMap<str, str>: UnwindSafe, RefUnwindSafe; WeakSet<str>: UnwindSafe, RefUnwindSafe;
+        PtrWeakSet<Locked>: UnwindSafe, RefUnwindSafe; Interner<str>: UnwindSafe, RefUnwindSafe;
+        Arc<str>: UnwindSafe, Unpin; Weak<str>: UnwindSafe, RefUnwindSafe; Interned<str>: UnwindSafe; Removed<u8>: UnwindSafe;
+    }
+}
+
+#[test]
+fn an_interned_value_borrows_as_nothing() {
+    // Its hash is its address's, not the value's.
+    is_not! { Interned<str>: Borrow<str>; Interned<String>: Borrow<String>; }
+}
+
+/// Values may be seen as shorter lived ones.
+#[allow(clippy::type_complexity, reason = "a list of types")]
+fn covariant<'a>(
+    all: (
+        Arc<&'static str>,
+        Weak<&'static str>,
+        Snapshot<'static, &'static str>,
+        Interned<&'static str>,
+        Removed<&'static str>,
+        ValueRef<'static, &'static str>,
+    ),
+) -> (Arc<&'a str>, Weak<&'a str>, Snapshot<'a, &'a str>, Interned<&'a str>, Removed<&'a str>, ValueRef<'a, &'a str>) {
+    all
+}
+
+#[test]
+fn pointers_and_what_maps_hand_out_are_covariant() {
+    let _ = covariant as fn(_) -> _;
+}
+
+#[test]
+fn sizes() {
+    let word = size_of::<usize>();
+    assert_eq!(
+        [size_of::<Interned<u64>>(), size_of::<Option<Interned<u64>>>(), size_of::<Option<Weak<u64>>>()],
+        [word; 3]
+    );
+    assert_eq!([size_of::<Interned<str>>(), size_of::<Removed<[u8; 100]>>()], [2 * word, word]);
+}
+
+#[test]
+fn iterators_go_where_their_collections_may() {
+    fn send<T: Send>(_: &T) {}
+    let key = Arc::new(5);
+    let (keys, pairs, set) = (WeakKeyMap::from([(&key, 5)]), WeakWeakMap::from([(&key, &key)]), WeakSet::from([&key]));
+    send(&(keys.iter(), keys.keys(), keys.weak_keys(), keys.values(), keys.drain()));
+    send(&(pairs.iter(), pairs.keys(), pairs.values(), pairs.weak_values(), pairs.drain()));
+    send(&(set.iter(), set.weak_iter(), set.drain()));
+    let interner: Interner<u8> = Interner::new();
+    send(&interner.iter());
+    send(&keys.into_iter());
+}
