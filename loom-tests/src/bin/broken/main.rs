@@ -235,3 +235,18 @@ fn main() {
     }
     exit(i32::from(surprises + silent.len() > 0));
 }
+
+/// The source moves on; a break that fits it no more would be found only by the long run.
+#[test]
+fn every_break_fits_the_source() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository");
+    let edits =
+        GROUPS.iter().flat_map(|group| group.breaks).flat_map(|broken| broken.edits.iter().map(|e| (broken.what, e)));
+    let unfit: Vec<_> = edits
+        .filter(|(_, (file, from, _))| {
+            let whole = fs::read_to_string(root.join(file)).unwrap_or_default();
+            whole.matches(from).count() != 1
+        })
+        .collect();
+    assert!(unfit.is_empty(), "not there just once: {unfit:#?}");
+}

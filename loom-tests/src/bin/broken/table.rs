@@ -9,7 +9,7 @@ const SHARD: &str = "src/table/shard.rs";
 const BUCKET: &str = "src/table/bucket.rs";
 const RESIZE: &str = "src/table/resize.rs";
 const WRITE: &str = "src/table/write.rs";
-const ITER: &str = "src/generic/value_iter.rs";
+const ITER: &str = "src/generic/base.rs";
 const TABLE: &str = "src/table/mod.rs";
 const HOOK: &str = "src/death/hook.rs";
 const WALK: &str = "src/table/walk.rs";
@@ -39,18 +39,18 @@ pub const BREAKS: &[Break] = &[
     caught("a replacement doesn't look whether its node is still there", &["table::replace_replace"], &[(WRITE, "let claimed = holder.holds(*seen).filter(|old| unsafe { old.as_ref() }.mark.claim(Cause::Replaced));", "let claimed = Some(*seen).filter(|old| unsafe { old.as_ref() }.mark.claim(Cause::Replaced) || true);")]),
     caught("growing leaves a node of each bucket behind", &["table::insert_grow", "table::get_grow", "table::walk_death_grow"], &[(RESIZE, "                    for slot in word.taken() {", "                    for slot in word.taken().take(1) {")]),
     caught("a successor doesn't know its place", &["table::insert_over_a_dead_entry_successor_dies"], &[(WRITE, "        node.as_ref().mark.set_place(place);\n", "")]),
-    caught("a walk's owners go under its guard", &["table::last_owner_unpinned"], &[(ITER, "        let mut found = Vec::new(); // owners, perhaps the last: they go when the guard has gone\n        let guard = pin();", "        let guard = pin();\n        let mut found = Vec::new();")]),
-    caught("the core is published by a store", &["table::first_insert_first_insert"], &[(TABLE, "match self.core.compare_exchange(null_mut(), new.as_ptr(), Ordering::AcqRel, Ordering::Acquire) {\n            Ok(_) => new,", "self.core.store(new.as_ptr(), Ordering::Release);\n        match Ok::<*mut Core<E>, *mut Core<E>>(new.as_ptr()) {\n            Ok(_) => new,")]),
+    caught("a walk's owners go under its guard", &["table::last_owner_unpinned"], &[(ITER, "        let (mut taken, mut debts, mut made) = (Vec::new(), Debts::<E>::new(), Made::default());\n        let guard = pin();", "        let guard = pin();\n        let (mut taken, mut debts, mut made) = (Vec::new(), Debts::<E>::new(), Made::default());")]),
+    caught("the core is published by a store", &["table::first_insert_first_insert"], &[("src/table/root.rs", "match self.0.compare_exchange(null_mut(), new.as_ptr(), Ordering::AcqRel, Ordering::Acquire) {", "self.0.store(new.as_ptr(), Ordering::Release);\n        match Ok::<*mut C, *mut C>(new.as_ptr()) {")]),
     caught("an inserter overwrites a dead node whose death has not claimed it", &["table::insert_over_a_dead_entry_map_drop"], &[(WRITE, "let over = self.dead.and_then(|dead| holder.holds(dead)).filter(|&dead| has_died(dead));", "let over = self.dead.and_then(|dead| holder.holds(dead)).filter(|&dead| has_died(dead) || true);")]),
     caught("a dead node's slot is emptied whatever is in it", &["table::insert_death_of_the_old_value", "table::scripts"], &[(SHARD, "            if bucket >= array.as_ref().len() || Array::bucket(array, bucket).slot(slot) != node.as_ptr() {\n                return;", "            if bucket >= array.as_ref().len() || Array::bucket(array, bucket).slot(slot).is_null() {\n                return;")]),
     caught("a dead node's neighbour is unlinked", &["table::unlink_insert"], &[
         (SHARD, "            let (bucket, slot) = Array::<E>::split(node.as_ref().mark.place());\n            // An", "            let (bucket, slot) = Array::<E>::split(node.as_ref().mark.place());\n            let slot = slot ^ 1;\n            // An"),
         (SHARD, "            if bucket >= array.as_ref().len() || Array::bucket(array, bucket).slot(slot) != node.as_ptr() {\n                return;", "            if bucket >= array.as_ref().len() || Array::bucket(array, bucket).slot(slot).is_null() {\n                return;"),
     ]),
-    caught("a poster doesn't try the lock again", &["table::post_unlock"], &[(SHARD, "        fence(Ordering::SeqCst);\n        if let Some(books) = self.books.try_lock() {\n            self.hold(books, core, guard).sweep();\n        }\n    }\n\n    /// Sweeps", "        fence(Ordering::SeqCst);\n    }\n\n    /// Sweeps")]),
-    caught("a holder doesn't look at the queue again", &["table::post_unlock", "table::death_death"], &[(SHARD, "            if self.shard.posted.is_empty() {\n                return;\n            }", "            if true {\n                return;\n            }")]),
-    caught("a poster has no fence", &["table::post_unlock"], &[(SHARD, "        // SeqCst: pairs with the fence in `Holder::drop`.\n        fence(Ordering::SeqCst);\n", "")]),
-    caught("a holder has no fence", &["table::post_unlock"], &[(SHARD, "            // SeqCst: pairs with the fence in `bury`.\n            fence(Ordering::SeqCst);\n", "")]),
+    caught("a poster doesn't try the lock again", &["table::post_unlock"], &[("src/table/handoff.rs", "        lock.try_lock()\n", "        _ = lock;\n        None\n")]),
+    caught("a holder doesn't look at the queue again", &["table::post_unlock", "table::death_death"], &[("src/table/handoff.rs", "if self.is_empty() { None } else { lock.try_lock() }", "{ _ = lock; None }")]),
+    caught("a poster has no fence", &["table::post_unlock"], &[("src/table/handoff.rs", "        // SeqCst: pairs with the fence in `unlock`.\n        fence(Ordering::SeqCst);\n", "")]),
+    caught("a holder has no fence", &["table::post_unlock"], &[("src/table/handoff.rs", "        // SeqCst: pairs with the fence in `post`.\n        fence(Ordering::SeqCst);\n", "")]),
     caught("a holder sweeps one batch in all", &["table::post_post_unlock"], &[(SHARD, "            self.sweep();\n        }\n    }\n}", "            self.sweep();\n            self.books = None;\n            self.dispose();\n            return;\n        }\n    }\n}")]),
     caught("a death closes its list before it pins", &["table::clear_walk_of_a_death", "table::map_drop_death"], &[(HOOK, "        let guard = reclaim::pin();\n        let mut at = head.lock().close();", "        let mut at = head.lock().close();\n        let guard = reclaim::pin();")]),
     caught("a death doesn't ask whose the node is", &["table::clear_death"], &[(TABLE, "if node.as_ref().mark.claim(Cause::Died) {", "if { node.as_ref().mark.claim(Cause::Died); true } {")]),
@@ -72,7 +72,7 @@ pub const BREAKS: &[Break] = &[
         (NODE, "    /// A dead node gets a second owner.", "    /// Claimed by a writer.\n    pub fn is_taken(&self) -> bool {\n        let state = self.0.load(Ordering::Acquire) & STATE;\n        state != LIVE && state != DIED && state != TWICE\n    }\n\n    /// A dead node gets a second owner."),
     ]),
     caught("a walk goes by buckets of an array it loaded before", &["table::walk_grow_replace_death"], &[(WALK, "            let Some(array) = NonNull::new(shard.array.load(Ordering::Acquire)) else {\n                at = next_shard;\n                continue;\n            };\n            group.from = Some((shard, array));", "            let loaded = group.from.map(|(_, array)| array).or(NonNull::new(shard.array.load(Ordering::Acquire)));\n            let Some(array) = loaded else {\n                at = next_shard;\n                continue;\n            };\n            group.from = Some((shard, array));")]),
-    caught("a step gathers what is before its cursor", &["table::walk_shrink"], &[(WALK, "                                && u64::from(node.position) >= at\n", "")]),
+    caught("a step gathers what is before its cursor", &["table::walk_shrink"], &[(WALK, "(at..end.0).contains(&u64::from(node.position))", "u64::from(node.position) < end.0")]),
     caught("a death takes the listeners after its claim", &["table::try_next_death_map_drop"], &[(TABLE, "        let told = core.listeners.all();\n        if node.as_ref().mark.claim(Cause::Died) {", "        let claimed = node.as_ref().mark.claim(Cause::Died);\n        let told = core.listeners.all();\n        if claimed {")]),
     caught("a death that tells doesn't share its node", &["table::notice_remove_death", "table::subscribe_post_sweep"], &[(NODE, "            this.as_ref().mark.share();\n", "")]),
     caught("a death that lost drops the listeners it took at once", &["table::listener_dropped_death"], &[(TABLE, "            later.owe(move || drop(told)); // the", "            drop(told); // the")]),
