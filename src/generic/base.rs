@@ -137,10 +137,10 @@ impl<E: Live, S> Base<E, S> {
         hash: Hashed,
         guard: &Guard,
         debts: &mut Debts<E>,
-        same: impl Fn(&E, &E, &mut Kept<E::Part>) -> Seen,
+        same: impl Fn(&E::Name, &E::Name, &mut Kept<E::Part>) -> Seen,
     ) -> Option<Old<E>> {
         loop {
-            let survey = self.survey(guard, hash, debts, |there, kept| same(&node.entry, there, kept));
+            let survey = self.survey(guard, hash, debts, |there, kept| same(node.entry.name(), there.name(), kept));
             match commit(&survey, node, guard, debts) {
                 Ok(old) => return old,
                 Err(back) => node = back,
@@ -175,10 +175,10 @@ impl<E: Live, S> Base<E, S> {
         hash: Hashed,
         guard: &Guard,
         debts: &mut Debts<E>,
-        same: impl Fn(&E, &E, &mut Kept<E::Part>) -> Seen,
+        same: impl Fn(&E::Name, &E::Name, &mut Kept<E::Part>) -> Seen,
     ) -> Put<E> {
         loop {
-            let survey = self.survey(guard, hash, debts, |there, kept| same(&node.entry, there, kept));
+            let survey = self.survey(guard, hash, debts, |there, kept| same(node.entry.name(), there.name(), kept));
             match debts.found.take() {
                 Some(found) => return Put::Found(found, node),
                 None => match survey.insert(node, guard) {
@@ -196,11 +196,11 @@ impl<E: Live, S> Base<E, S> {
         hash: Hashed,
         guard: &Guard,
         debts: &mut Debts<E>,
-        same: impl Fn(&E, &E, &mut Kept<E::Part>) -> Seen,
+        same: impl Fn(&E::Name, &E::Name, &mut Kept<E::Part>) -> Seen,
         mut f: impl FnMut(Option<(&E, &E::Alive)>) -> Compute<E::Value>,
     ) -> Done<E> {
         loop {
-            let survey = self.survey(guard, hash, debts, |there, kept| same(&node.entry, there, kept));
+            let survey = self.survey(guard, hash, debts, |there, kept| same(node.entry.name(), there.name(), kept));
             // SAFETY: the guard keeps the node.
             let there = survey.hit.map(|(node, ())| unsafe { &(*node.as_ptr()).entry }).zip(debts.found.as_ref());
             match f(there) {

@@ -143,6 +143,12 @@ impl<A: Pointer, P: Payload, R> Live for KeyEntry<A, P, R> {
     type Alive = (A, P::Value);
     type Part = Either<A, P::Value>;
     type Value = P::Value;
+    type Name = A::Held;
+
+    #[inline]
+    fn name(&self) -> &A::Held {
+        &self.key
+    }
 
     fn revive(&self, kept: &mut Kept<Self::Part>) -> Option<Self::Alive> {
         let key = A::revive(&self.key)?;

@@ -340,7 +340,7 @@ both!([A: Pointer<Target: 'static>, V: Send + 'static, R: Rule<A::Target>, S: Bu
         let old = {
             let guard = self.hold();
             let node = self.filled(hash, key, value, location);
-            let same = |_: &_, there: &KeyEntry<A, Owned<V>, R>, kept: &mut _| seek_own::<A, _, R>(key, &there.key, kept);
+            let same = |_: &_, there: &A::Held, kept: &mut _| seek_own::<A, _, R>(key, there, kept);
             self.map().base.put(node, hash, &guard, &mut debts, same)
         };
         after(debts, old.map(value_of))
@@ -436,7 +436,7 @@ both!([A: Pointer<Target: 'static>, V: Send + 'static, R: Rule<A::Target>, S: Bu
         let done = {
             let guard = self.hold();
             let node = self.map().node(hash, key, location);
-            let same = |_: &_, there: &KeyEntry<A, Owned<V>, R>, kept: &mut _| seek_own::<A, _, R>(key, &there.key, kept);
+            let same = |_: &_, there: &A::Held, kept: &mut _| seek_own::<A, _, R>(key, there, kept);
             let f = |there: Option<(&_, &(_, Arc<V>))>| match f(there.map(|(_, (_, value))| &**value)) {
                 Compute::Keep => Compute::Keep,
                 Compute::Insert(value) => Compute::Insert(self.map().block(value)),
@@ -525,7 +525,7 @@ both!([A: Pointer<Target: 'static>, V: Send + 'static, R: Rule<A::Target>, S: Bu
             let mut node = self.map().node(hash, key, location);
             // SAFETY: just made.
             unsafe { Live::fill(node.entry(), &block) };
-            let same = |_: &_, there: &KeyEntry<A, Owned<V>, R>, kept: &mut _| seek_own::<A, _, R>(key, &there.key, kept);
+            let same = |_: &_, there: &A::Held, kept: &mut _| seek_own::<A, _, R>(key, there, kept);
             self.map().base.put_if_absent(node, hash, &guard, &mut debts, same)
         };
         let done = match put {
@@ -637,7 +637,7 @@ impl<A: Pointer<Target: 'static>, V: Send + Sync + 'static, R: Rule<A::Target>, 
         }
         let hash = Hashed::mix(hash);
         let node = self.node(hash, key, Location::caller());
-        let same = |_: &_, there: &KeyEntry<A, Owned<V>, R>, kept: &mut _| seek_own::<A, _, R>(key, &there.key, kept);
+        let same = |_: &_, there: &A::Held, kept: &mut _| seek_own::<A, _, R>(key, there, kept);
         self.base.load(&self.flights, hash, node, same, |_| load(key).map(|value| self.block(value)))
     }
 }

@@ -15,7 +15,11 @@ pub trait Live: Entry {
     type Part;
     /// What a writer fills an entry with that is not in a collection yet.
     type Value;
+    /// What its key is told by: the part that others may look at while the rest is filled.
+    type Name;
 
+    /// What its key is told by.
+    fn name(&self) -> &Self::Name;
     /// Owners of its objects, if all are alive.
     fn revive(&self, kept: &mut Kept<Self::Part>) -> Option<Self::Alive>;
     /// Are all its objects alive? Never upgrades.
@@ -25,7 +29,7 @@ pub trait Live: Entry {
     /// Fills it.
     ///
     /// # Safety
-    /// The entry is the caller's, in no map yet; others may look at its key meanwhile.
+    /// The entry is the caller's, in no map yet; others may look at its name meanwhile.
     unsafe fn fill(this: *mut Self, value: &Self::Value);
 }
 

@@ -13,7 +13,7 @@ use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 /// A map's flights, made with the first.
-pub type Loads<E> = OnceLock<Flights<E, <E as Live>::Value>>;
+pub type Loads<E> = OnceLock<Flights<<E as Live>::Name, <E as Live>::Value>>;
 
 impl<E: Live<Value: Clone>, S> Base<E, S> {
     /// A miss: lead, or wait for who does. The key is in `node`, where it will stay, so that others can compare theirs with it.
@@ -22,7 +22,7 @@ impl<E: Live<Value: Clone>, S> Base<E, S> {
         loads: &Loads<E>,
         hash: Hashed,
         node: Fresh<E>,
-        same: impl Fn(&E, &E, &mut Kept<E::Part>) -> Seen,
+        same: impl Fn(&E::Name, &E::Name, &mut Kept<E::Part>) -> Seen,
         load: impl FnOnce(&E) -> Result<E::Value, R>,
     ) -> Result<E::Value, R> {
         let flights = loads.get_or_init(Flights::new);
@@ -32,8 +32,9 @@ impl<E: Live<Value: Clone>, S> Base<E, S> {
             let (mut listed, mut kept) = (Vec::new(), Kept::new());
             let joined = {
                 let _guard = pin();
-                let same = |there: &E| same(&node.entry, there, &mut kept) == Seen::Same;
-                flights.join(hash.0, NonNull::from(&node.entry), same, &mut listed)
+                let same = |there: &E::Name| same(node.entry.name(), there, &mut kept) == Seen::Same;
+                // Of the name alone: a reference to the whole entry would end when the value is filled in.
+                flights.join(hash.0, NonNull::from(node.entry.name()), same, &mut listed)
             };
             drop((listed, kept));
             match joined {
@@ -59,9 +60,9 @@ impl<E: Live<Value: Clone>, S> Base<E, S> {
 /// A leader at work. Dropping it lands the flight, whatever came of it, and then the node goes, if it was not published.
 struct Lead<'a, E: Live, S> {
     base: &'a Base<E, S>,
-    flights: &'a Flights<E, E::Value>,
+    flights: &'a Flights<E::Name, E::Value>,
     hash: Hashed,
-    flight: Arc<Flight<E, E::Value>>,
+    flight: Arc<Flight<E::Name, E::Value>>,
     outcome: Option<E::Value>,
     node: Option<Fresh<E>>,
 }
@@ -69,23 +70,27 @@ struct Lead<'a, E: Live, S> {
 impl<E: Live<Value: Clone>, S> Lead<'_, E, S> {
     fn run<R>(
         mut self,
-        same: impl Fn(&E, &E, &mut Kept<E::Part>) -> Seen,
+        same: impl Fn(&E::Name, &E::Name, &mut Kept<E::Part>) -> Seen,
         load: impl FnOnce(&E) -> Result<E::Value, R>,
     ) -> Result<E::Value, R> {
         let mut debts = Debts::<E>::new();
         // An earlier flight may have filled the map between our miss and our being listed.
-        let there = self.base.get(&pin(), self.hash, &mut debts.kept, |there, kept| same(self.entry(), there, kept));
+        let there = self
+            .base
+            .get(&pin(), self.hash, &mut debts.kept, |there, kept| same(self.entry().name(), there.name(), kept));
         if let Some(there) = there {
             let there = self.land(E::value(there, &mut debts.kept));
             return Ok(after(debts, there));
         }
         let value = load(self.entry())?;
         let node = self.node.as_mut().expect("not published yet");
-        // SAFETY: others look at the key only, which filling leaves alone.
+        // SAFETY: others look at the name only, which filling leaves alone.
         unsafe { E::fill(node.entry(), &value) };
         loop {
             let guard = pin();
-            let survey = self.base.survey(&guard, self.hash, &mut debts, |there, kept| same(self.entry(), there, kept));
+            let survey = self
+                .base
+                .survey(&guard, self.hash, &mut debts, |there, kept| same(self.entry().name(), there.name(), kept));
             if let Some(there) = debts.found.take() {
                 drop(guard);
                 let there = self.land(E::value(there, &mut debts.kept));
@@ -95,7 +100,7 @@ impl<E: Live<Value: Clone>, S> Lead<'_, E, S> {
             match survey.insert(self.node.take().expect("not published yet"), &guard) {
                 Ok(()) => break,
                 Err(back) => {
-                    self.flight.unseal(NonNull::from(&back.entry));
+                    self.flight.unseal(NonNull::from(back.entry.name()));
                     self.node = Some(back);
                 }
             }

@@ -128,7 +128,7 @@ impl<A: Pointer<Target: 'static>, R: Rule<A::Target>, S: BuildHasher> Set<A, R, 
                 Some(there) => Err(there),
                 None => {
                     let node = self.node(hash, element, location);
-                    let same = |_: &_, there: &KeyEntry<A, (), R>, kept: &mut _| same(there, kept);
+                    let same = |_: &_, there: &A::Held, kept: &mut _| seek_own::<A, _, R>(element, there, kept);
                     Ok(self.base.put_if_absent(node, hash, &guard, &mut debts, same))
                 }
             }
@@ -366,7 +366,7 @@ both!([A: Pointer<Target: 'static>, R: Rule<A::Target>, S: BuildHasher] [Set<A, 
         let mut debts = Debts::new();
         let guard = self.hold();
         let node = self.map().node(hash, element, location);
-        let same = |_: &_, there: &KeyEntry<A, (), R>, kept: &mut _| seek_own::<A, _, R>(element, &there.key, kept);
+        let same = |_: &_, there: &A::Held, kept: &mut _| seek_own::<A, _, R>(element, there, kept);
         let old = self.map().base.put(node, hash, &guard, &mut debts, same).map(|old| old.alive.0);
         after((guard, debts), old)
     }

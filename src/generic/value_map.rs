@@ -120,6 +120,12 @@ impl<K, A: Pointer> Live for ValueEntry<K, A> {
     type Alive = A;
     type Part = Infallible;
     type Value = A;
+    type Name = K;
+
+    #[inline]
+    fn name(&self) -> &K {
+        &self.key
+    }
 
     #[inline]
     fn revive(&self, _: &mut Kept<Infallible>) -> Option<A> {
@@ -232,7 +238,7 @@ object_face! {
         |hasher, q| hasher.hash_one(q), |entry: &ValueEntry<K, A>, _: &mut _| Seen::same_if(q.equivalent(&entry.key)),
     own [K: Hash + Eq + Send + 'static, A::Target: 'static] [K: Hash + Eq + Send + Sync + 'static, A::Target: 'static] K,
         |hasher, key| hasher.hash_one(&key),
-        |new: &ValueEntry<K, A>, there: &ValueEntry<K, A>, _: &mut _| Seen::same_if(new.key == there.key),
+        |new: &K, there: &K, _: &mut _| Seen::same_if(new == there),
     load |entry, load| load(&entry.key),
     takes [K: Clone],
     docs

@@ -136,7 +136,7 @@ object_face! {
         |hasher, q| q.hash_by(hasher), |entry: &KeyEntry<K, Weakly<A>, R>, kept: &mut _| seek::<K, _, M, R, Q>(q, &entry.key, kept),
     own [K::Target: 'static, A::Target: 'static, R: Rule<K::Target>] [K::Target: 'static, A::Target: 'static, R: Rule<K::Target>] &K,
         |hasher, key| R::hash(hasher, key),
-        |_: &KeyEntry<K, Weakly<A>, R>, there: &KeyEntry<K, Weakly<A>, R>, kept: &mut _| seek_own::<K, _, R>(key, &there.key, kept),
+        |_: &K::Held, there: &K::Held, kept: &mut _| seek_own::<K, _, R>(key, there, kept),
     load |_entry, load| load(key),
     takes [],
     docs
