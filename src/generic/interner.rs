@@ -216,7 +216,8 @@ impl<A: Pointer, S> Interner<A, S> {
 }
 
 impl<A: Pointer<Target: Hash + Eq + 'static>, S: BuildHasher> Interner<A, S> {
-    /// The object that equals `value`, or else one made of it.
+    /// The object that equals `value`, or else one made of it: a `&str` or a `String` for an `Interner<str>`. For a borrowed form
+    /// of a sized object, a `&str` for an `Interner<String>`, say, see [`intern_ref`](Self::intern_ref).
     ///
     /// # Panics
     /// As [`WeakSet::insert`](super::Set::insert).

@@ -37,6 +37,8 @@ use std::sync::OnceLock;
 /// an equal key replaces the value *and* keeps the new key's object, so the entry lives as long as that (CPython keeps the old
 /// one, and loses the entry with it: gh-91081).
 ///
+/// `for` over `&map` copies the values, so it wants `V: Clone`; over `&map.pin()` it borrows them.
+///
 /// A value goes with its key, on the thread that drops the last owner of it and before that drop returns, unless a reader is
 /// just looking at it; then that reader drops it. A value that holds its own key's owner is never dropped: there is no cycle
 /// collection.
