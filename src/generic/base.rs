@@ -61,10 +61,10 @@ impl<E: Live, S> Base<E, S> {
         guard: &'g Guard,
         hash: Hashed,
         kept: &mut Kept<E::Part>,
-        same: impl Fn(&E, &mut Kept<E::Part>) -> Seen,
+        same: impl Fn(&E::Name, &mut Kept<E::Part>) -> Seen,
         mut take: impl FnMut(&'g E, &mut Kept<E::Part>) -> Option<R>,
     ) -> Option<R> {
-        self.table.find(guard, hash, |node| same(&node.entry, kept).look(|| take(&node.entry, kept)))
+        self.table.find(guard, hash, |node| same(node.entry.name(), kept).look(|| take(&node.entry, kept)))
     }
 
     /// The owners of the key's live entry.
@@ -74,7 +74,7 @@ impl<E: Live, S> Base<E, S> {
         guard: &Guard,
         hash: Hashed,
         kept: &mut Kept<E::Part>,
-        same: impl Fn(&E, &mut Kept<E::Part>) -> Seen,
+        same: impl Fn(&E::Name, &mut Kept<E::Part>) -> Seen,
     ) -> Option<E::Alive> {
         self.find(guard, hash, kept, same, |entry, kept| entry.revive(kept))
     }
@@ -86,27 +86,39 @@ impl<E: Live, S> Base<E, S> {
         guard: &Guard,
         hash: Hashed,
         kept: &mut Kept<E::Part>,
-        same: impl Fn(&E, &mut Kept<E::Part>) -> Seen,
+        same: impl Fn(&E::Name, &mut Kept<E::Part>) -> Seen,
     ) -> bool {
         self.find(guard, hash, kept, same, |entry, _| entry.is_alive().then_some(())).is_some()
     }
 
     /// Looks a key up for a write: its node; the owners of its objects go to `debts`.
-    pub fn survey<'g>(
+    fn survey<'g>(
         &'g self,
         guard: &'g Guard,
         hash: Hashed,
         debts: &mut Debts<E>,
-        same: impl Fn(&E, &mut Kept<E::Part>) -> Seen,
+        same: impl Fn(&E::Name, &mut Kept<E::Part>) -> Seen,
     ) -> Survey<'g, E, ()> {
         debts.set_aside();
         let Debts { found, kept, .. } = debts;
         self.table.survey(guard, hash, |node| {
-            same(&node.entry, kept).look(|| {
+            same(node.entry.name(), kept).look(|| {
                 *found = node.entry.revive(kept);
                 found.as_ref().map(|_| ())
             })
         })
+    }
+
+    /// Looks up the key of a node that is to be put there.
+    pub fn survey_for<'g>(
+        &'g self,
+        node: &Fresh<E>,
+        guard: &'g Guard,
+        hash: Hashed,
+        debts: &mut Debts<E>,
+        same: &impl Fn(&E::Name, &E::Name, &mut Kept<E::Part>) -> Seen,
+    ) -> Survey<'g, E, ()> {
+        self.survey(guard, hash, debts, |there, kept| same(node.entry.name(), there, kept))
     }
 
     /// Takes out what `wanted` says.
@@ -115,7 +127,7 @@ impl<E: Live, S> Base<E, S> {
         guard: &Guard,
         hash: Hashed,
         debts: &mut Debts<E>,
-        same: impl Fn(&E, &mut Kept<E::Part>) -> Seen,
+        same: impl Fn(&E::Name, &mut Kept<E::Part>) -> Seen,
         mut wanted: impl FnMut(&E, &E::Alive) -> Option<R>,
     ) -> Option<(R, Old<E>)> {
         self.table.core()?;
@@ -140,7 +152,7 @@ impl<E: Live, S> Base<E, S> {
         same: impl Fn(&E::Name, &E::Name, &mut Kept<E::Part>) -> Seen,
     ) -> Option<Old<E>> {
         loop {
-            let survey = self.survey(guard, hash, debts, |there, kept| same(node.entry.name(), there.name(), kept));
+            let survey = self.survey_for(&node, guard, hash, debts, &same);
             match commit(&survey, node, guard, debts) {
                 Ok(old) => return old,
                 Err(back) => node = back,
@@ -154,7 +166,7 @@ impl<E: Live, S> Base<E, S> {
         hash: Hashed,
         guard: &Guard,
         debts: &mut Debts<E>,
-        same: impl Fn(&E, &mut Kept<E::Part>) -> Seen,
+        same: impl Fn(&E::Name, &mut Kept<E::Part>) -> Seen,
         mut make: impl FnMut(&E::Alive) -> Fresh<E>,
     ) -> Option<Old<E>> {
         loop {
@@ -178,13 +190,35 @@ impl<E: Live, S> Base<E, S> {
         same: impl Fn(&E::Name, &E::Name, &mut Kept<E::Part>) -> Seen,
     ) -> Put<E> {
         loop {
-            let survey = self.survey(guard, hash, debts, |there, kept| same(node.entry.name(), there.name(), kept));
+            let survey = self.survey_for(&node, guard, hash, debts, &same);
             match debts.found.take() {
                 Some(found) => return Put::Found(found, node),
                 None => match survey.insert(node, guard) {
                     Ok(()) => return Put::In,
                     Err(back) => node = back,
                 },
+            }
+        }
+    }
+
+    /// Puts the node that `make` makes there if nothing is; else returns that. For keys that need no node to be looked up.
+    pub fn put_new(
+        &self,
+        hash: Hashed,
+        guard: &Guard,
+        debts: &mut Debts<E>,
+        same: impl Fn(&E::Name, &mut Kept<E::Part>) -> Seen,
+        make: impl Fn() -> Fresh<E>,
+    ) -> Option<E::Alive> {
+        let mut node = None;
+        loop {
+            let survey = self.survey(guard, hash, debts, &same);
+            if debts.found.is_some() {
+                return debts.found.take();
+            }
+            match survey.insert(node.take().unwrap_or_else(&make), guard) {
+                Ok(()) => return None,
+                Err(back) => node = Some(back),
             }
         }
     }
@@ -200,7 +234,7 @@ impl<E: Live, S> Base<E, S> {
         mut f: impl FnMut(Option<(&E, &E::Alive)>) -> Compute<E::Value>,
     ) -> Done<E> {
         loop {
-            let survey = self.survey(guard, hash, debts, |there, kept| same(node.entry.name(), there.name(), kept));
+            let survey = self.survey_for(&node, guard, hash, debts, &same);
             // SAFETY: the guard keeps the node.
             let there = survey.hit.map(|(node, ())| unsafe { &(*node.as_ptr()).entry }).zip(debts.found.as_ref());
             match f(there) {
@@ -319,7 +353,7 @@ impl<E: Live, S> Base<E, S> {
         let mut kept = Kept::new();
         let mut table = self.table;
         let entries = table.dismantle(|node| node.entry.revive(&mut kept));
-        drop((table, self.hasher, kept)); // here, for a panic at the end would leak what is returned (rust-lang/rust#47949)
+        let entries = after((table, self.hasher, kept), entries);
         entries.into_iter().map(|(entry, share, alive)| (entry, Old { alive, share })).collect()
     }
 

@@ -89,6 +89,16 @@ macro_rules! common {
                 new
             }
 
+            /// An empty one of the same kind.
+            pub(super) fn alike(&self) -> Self
+            where
+                S: Clone,
+            {
+                let new = Self::with_hasher(self.base.hasher.clone());
+                $(let new = $Name { $deferred: self.$deferred, ..new };)?
+                new
+            }
+
             /// The collection under one guard: for runs of calls, and for what is lent under it.
             ///
             /// # Examples

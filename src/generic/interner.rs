@@ -3,6 +3,7 @@
 use super::interned::{Intern, Interned};
 use super::iter::{KeysOnly, Walk};
 use super::key_entry::KeyEntry;
+use super::live::after;
 use super::lookup::ByEq;
 use super::options::{Builder, Collection, Stats};
 use super::set::WeakSet;
@@ -296,10 +297,7 @@ impl<A: Pointer<Target: Hash + Eq + 'static>, S: BuildHasher> Interner<A, S> {
         A: From<Box<A::Target>>,
     {
         match self.set.get_value(&*value) {
-            Some(there) => {
-                drop(value); // here, for a panic at the end would leak what is returned (rust-lang/rust#47949)
-                Interned::new(there)
-            }
+            Some(there) => Interned::new(after(value, there)),
             None => Interned::new(self.set.canonical(value.into())),
         }
     }

@@ -7,7 +7,7 @@ use super::key_entry::{Either, KeyEntry, Owned, Payload};
 use super::key_map::KeyMap;
 use super::key_values::{Removed, ValueRef, copy};
 use super::live::{Debts, Kept, Live, Old, after};
-use super::lookup::{Lookup, Matches, Rule, seek, seek_own};
+use super::lookup::{Lookup, Matches, Rule, seek, seek_node, seek_own};
 use super::options::{Compute, Computed};
 use crate::pointer::Pointer;
 use crate::ptr::Arc;
@@ -157,7 +157,7 @@ both!([A: Pointer, V, R, S: BuildHasher] [KeyMap<A, V, R, S>] {
     ) -> Option<T> {
         let mut kept = Kept::new();
         let guard = self.hold();
-        let same = |entry: &KeyEntry<A, Owned<V>, R>, kept: &mut _| seek::<A, _, M, R, Q>(q, &entry.key, kept);
+        let same = seek::<A, _, M, R, Q>(q);
         let found = self.map().base.find(&guard, Hashed::mix(hash), &mut kept, same, take);
         after((guard, kept), found)
     }
@@ -251,7 +251,7 @@ both!([A: Pointer, V, R, S: BuildHasher] [KeyMap<A, V, R, S>] {
         mut wanted: impl FnMut(&A, &V) -> bool,
     ) -> Option<(A, Removed<V>)> {
         let mut debts = Debts::new();
-        let same = |entry: &KeyEntry<A, Owned<V>, R>, kept: &mut _| seek::<A, _, M, R, Q>(q, &entry.key, kept);
+        let same = seek::<A, _, M, R, Q>(q);
         let wanted = |_: &KeyEntry<A, Owned<V>, R>, (key, value): &(A, Arc<V>)| wanted(key, value).then_some(());
         let removed = {
             let guard = self.hold();
@@ -282,7 +282,7 @@ both!([A: Pointer, V, R: Rule<A::Target>, S: BuildHasher] [KeyMap<A, V, R, S>] {
         let key = A::upgrade(exact)?; // dead, it has no entry
         let hash = Hashed::mix(R::hash(&self.map().base.hasher, &key));
         let mut debts = Debts::new();
-        let same = |entry: &KeyEntry<A, Owned<V>, R>, kept: &mut _| seek_own::<A, _, R>(&key, &entry.key, kept);
+        let same = seek_own::<A, _, R>(&key);
         let is_it = |_: &KeyEntry<A, Owned<V>, R>, (there, _): &(A, Arc<V>)| A::is_named_by(there, exact).then_some(());
         let removed = {
             let guard = self.hold();
@@ -340,7 +340,7 @@ both!([A: Pointer<Target: 'static>, V: Send + 'static, R: Rule<A::Target>, S: Bu
         let old = {
             let guard = self.hold();
             let node = self.filled(hash, key, value, location);
-            let same = |_: &_, there: &A::Held, kept: &mut _| seek_own::<A, _, R>(key, there, kept);
+            let same = seek_node::<A, _, R>(key);
             self.map().base.put(node, hash, &guard, &mut debts, same)
         };
         after(debts, old.map(value_of))
@@ -436,7 +436,7 @@ both!([A: Pointer<Target: 'static>, V: Send + 'static, R: Rule<A::Target>, S: Bu
         let done = {
             let guard = self.hold();
             let node = self.map().node(hash, key, location);
-            let same = |_: &_, there: &A::Held, kept: &mut _| seek_own::<A, _, R>(key, there, kept);
+            let same = seek_node::<A, _, R>(key);
             let f = |there: Option<(&_, &(_, Arc<V>))>| match f(there.map(|(_, (_, value))| &**value)) {
                 Compute::Keep => Compute::Keep,
                 Compute::Insert(value) => Compute::Insert(self.map().block(value)),
@@ -485,7 +485,7 @@ both!([A: Pointer<Target: 'static>, V: Send + 'static, R: Rule<A::Target>, S: Bu
         let mut debts = Debts::new();
         let old = {
             let guard = self.hold();
-            let same = |entry: &KeyEntry<A, Owned<V>, R>, kept: &mut _| seek::<A, _, M, R, Q>(q, &entry.key, kept);
+            let same = seek::<A, _, M, R, Q>(q);
             let make = |(key, value): &(A, Arc<V>)| self.filled(hash, key, f(value), location);
             self.map().base.replace_by(hash, &guard, &mut debts, same, make)
         };
@@ -525,7 +525,7 @@ both!([A: Pointer<Target: 'static>, V: Send + 'static, R: Rule<A::Target>, S: Bu
             let mut node = self.map().node(hash, key, location);
             // SAFETY: just made.
             unsafe { Live::fill(node.entry(), &block) };
-            let same = |_: &_, there: &A::Held, kept: &mut _| seek_own::<A, _, R>(key, there, kept);
+            let same = seek_node::<A, _, R>(key);
             self.map().base.put_if_absent(node, hash, &guard, &mut debts, same)
         };
         let done = match put {
@@ -637,7 +637,7 @@ impl<A: Pointer<Target: 'static>, V: Send + Sync + 'static, R: Rule<A::Target>, 
         }
         let hash = Hashed::mix(hash);
         let node = self.node(hash, key, Location::caller());
-        let same = |_: &_, there: &A::Held, kept: &mut _| seek_own::<A, _, R>(key, there, kept);
+        let same = seek_node::<A, _, R>(key);
         self.base.load(&self.flights, hash, node, same, |_| load(key).map(|value| self.block(value)))
     }
 }
@@ -662,7 +662,7 @@ impl<A: Pointer, V, R, S: BuildHasher> Pinned<'_, KeyMap<A, V, R, S>> {
     #[inline]
     pub fn read<Q: Lookup<A::Target, M, R> + ?Sized, M>(&self, q: &Q) -> Option<ValueRef<'_, V>> {
         let hash = Hashed::mix(q.hash_by(&self.map.base.hasher));
-        let same = |entry: &KeyEntry<A, Owned<V>, R>, kept: &mut _| seek::<A, _, M, R, Q>(q, &entry.key, kept);
+        let same = seek::<A, _, M, R, Q>(q);
         let mut kept = Kept::new();
         let found = self.map.base.find(&self.guard, hash, &mut kept, same, |entry, _| entry.read(&self.guard));
         after(kept, found)

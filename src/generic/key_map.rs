@@ -208,17 +208,9 @@ impl<A: Pointer, V, R, S> KeyMap<A, V, R, S> {
         R: Rule<A::Target>,
     {
         let mut kept = Kept::new();
-        let same = |entry: &KeyEntry<A, Owned<V>, R>, kept: &mut _| seek_own::<A, _, R>(key, &entry.key, kept);
+        let same = seek_own::<A, _, R>(key);
         let found = self.base.find(&own(), Hashed::mix(hash), &mut kept, same, |entry, _| entry.value());
         after(kept, found)
-    }
-
-    /// An empty map of the same kind.
-    fn alike(&self) -> Self
-    where
-        S: Clone,
-    {
-        KeyMap { deferred: self.deferred, ..Self::with_hasher(self.base.hasher.clone()) }
     }
 }
 

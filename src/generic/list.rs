@@ -2,6 +2,7 @@
 
 use super::face::{Face, Own, Pinned, both, own, plain};
 use super::list_iter::{ListIntoIter, ListIter, ListWeakIter, PinnedListIter, Steps};
+use super::live::after;
 use crate::death::hook::Later;
 use crate::list::List;
 use crate::pointer::Pointer;
@@ -410,8 +411,7 @@ impl<A: Pointer> IntoIterator for WeakList<A> {
     /// Moves owners of the live elements out, in order.
     fn into_iter(self) -> ListIntoIter<A> {
         let all = self.snapshot();
-        drop(self); // here, for a panic at the end would leak what is returned (rust-lang/rust#47949)
-        ListIntoIter(all.into_iter())
+        ListIntoIter(after(self, all).into_iter())
     }
 }
 

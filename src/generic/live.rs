@@ -154,6 +154,3 @@ pub fn after<T, R>(owed: T, made: R) -> R {
     drop(owed);
     made
 }
-
-/// Lets something go here and now.
-pub fn done_with<T>(_: T) {}

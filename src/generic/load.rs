@@ -75,9 +75,8 @@ impl<E: Live<Value: Clone>, S> Lead<'_, E, S> {
     ) -> Result<E::Value, R> {
         let mut debts = Debts::<E>::new();
         // An earlier flight may have filled the map between our miss and our being listed.
-        let there = self
-            .base
-            .get(&pin(), self.hash, &mut debts.kept, |there, kept| same(self.entry().name(), there.name(), kept));
+        let there =
+            self.base.get(&pin(), self.hash, &mut debts.kept, |there, kept| same(self.entry().name(), there, kept));
         if let Some(there) = there {
             let there = self.land(E::value(there, &mut debts.kept));
             return Ok(after(debts, there));
@@ -88,9 +87,7 @@ impl<E: Live<Value: Clone>, S> Lead<'_, E, S> {
         unsafe { E::fill(node.entry(), &value) };
         loop {
             let guard = pin();
-            let survey = self
-                .base
-                .survey(&guard, self.hash, &mut debts, |there, kept| same(self.entry().name(), there.name(), kept));
+            let survey = self.base.survey_for(self.node(), &guard, self.hash, &mut debts, &same);
             if let Some(there) = debts.found.take() {
                 drop(guard);
                 let there = self.land(E::value(there, &mut debts.kept));
@@ -108,8 +105,12 @@ impl<E: Live<Value: Clone>, S> Lead<'_, E, S> {
         Ok(after(debts, self.land(value)))
     }
 
+    fn node(&self) -> &Fresh<E> {
+        self.node.as_ref().expect("not published yet")
+    }
+
     fn entry(&self) -> &E {
-        &self.node.as_ref().expect("not published yet").entry
+        &self.node().entry
     }
 
     fn land(mut self, value: E::Value) -> E::Value {

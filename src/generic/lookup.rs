@@ -249,37 +249,44 @@ impl<A> Part<A> for A {
     }
 }
 
-/// Is the object that `held` names the one that `q` looks for? Addresses first; only then, unless they say all, an upgrade, for
-/// `Eq` must have an owner. A dead object may be any.
+/// Compares what is held with what `q` looks for. Addresses first; only then, unless they say all, by an upgrade, for `Eq` must have
+/// an owner. A dead object may be any.
 #[inline]
 pub(super) fn seek<A: Pointer, P: Part<A>, M, R, Q: Matches<A::Target, M, R> + ?Sized>(
     q: &Q,
-    held: &A::Held,
-    kept: &mut Kept<P>,
-) -> Seen {
-    if q.address() == Some(A::address(held)) {
-        return Seen::Same;
-    }
-    if Q::BY_ADDRESS {
-        return Seen::Other;
-    }
-    let Some(owner) = A::revive(held) else { return Seen::Dead };
-    Seen::same_if(kept.keep(P::of_key(owner)).key().is_some_and(|object| q.is(object)))
+) -> impl Fn(&A::Held, &mut Kept<P>) -> Seen {
+    compare::<A, P>(Q::BY_ADDRESS, move || q.address(), move |object| q.is(object))
 }
 
 /// As [`seek`], for a key that is at hand.
 #[inline]
-pub(super) fn seek_own<A: Pointer, P: Part<A>, R: Rule<A::Target>>(
+pub(super) fn seek_own<A: Pointer, P: Part<A>, R: Rule<A::Target>>(key: &A) -> impl Fn(&A::Held, &mut Kept<P>) -> Seen {
+    compare::<A, P>(R::BY_ADDRESS, move || Some(thin(A::as_ptr(key))), move |object| R::eq(key, object))
+}
+
+/// As [`seek_own`], for a node of that key.
+#[inline]
+pub(super) fn seek_node<A: Pointer, P: Part<A>, R: Rule<A::Target>>(
     key: &A,
-    held: &A::Held,
-    kept: &mut Kept<P>,
-) -> Seen {
-    if A::address(held) == thin(A::as_ptr(key)) {
-        return Seen::Same;
+) -> impl Fn(&A::Held, &A::Held, &mut Kept<P>) -> Seen {
+    let same = seek_own::<A, P, R>(key);
+    move |_, there, kept| same(there, kept)
+}
+
+#[inline]
+fn compare<A: Pointer, P: Part<A>>(
+    by_address: bool,
+    address: impl Fn() -> Option<*const ()>,
+    is: impl Fn(&A::Target) -> bool,
+) -> impl Fn(&A::Held, &mut Kept<P>) -> Seen {
+    move |held, kept| {
+        if address() == Some(A::address(held)) {
+            return Seen::Same;
+        }
+        if by_address {
+            return Seen::Other;
+        }
+        let Some(owner) = A::revive(held) else { return Seen::Dead };
+        Seen::same_if(kept.keep(P::of_key(owner)).key().is_some_and(|object| is(object)))
     }
-    if R::BY_ADDRESS {
-        return Seen::Other;
-    }
-    let Some(owner) = A::revive(held) else { return Seen::Dead };
-    Seen::same_if(kept.keep(P::of_key(owner)).key().is_some_and(|object| R::eq(key, object)))
 }

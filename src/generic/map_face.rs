@@ -176,10 +176,7 @@ macro_rules! map_face {
             /// # drop(owner);
             /// ```
             pub fn into_keys(self) -> IntoIter<$TakenKey> {
-                IntoIter::new(self.into_iter().map(|(key, value)| {
-                    drop(value); // here, for a panic at the end would leak what is returned (rust-lang/rust#47949)
-                    key
-                }))
+                IntoIter::new(self.into_iter().map(|(key, value)| after(value, key)))
             }
 
             /// Moves the values of the live entries out.
@@ -192,10 +189,7 @@ macro_rules! map_face {
             /// # drop(owner);
             /// ```
             pub fn into_values(self) -> IntoIter<$TakenValue> {
-                IntoIter::new(self.into_iter().map(|(key, value)| {
-                    drop(key); // as in `into_keys`
-                    value
-                }))
+                IntoIter::new(self.into_iter().map(|(key, value)| after(key, value)))
             }
         }
     };

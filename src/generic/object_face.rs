@@ -184,7 +184,7 @@ macro_rules! object_face {
             fn take_out<Noted>(
                 &self,
                 hash: u64,
-                seek: impl Fn(&$Entry, &mut Kept<<$Entry as Live>::Part>) -> Seen,
+                seek: impl Fn(&<$Entry as Live>::Name, &mut Kept<<$Entry as Live>::Part>) -> Seen,
                 wanted: impl FnMut(&$Entry, &<$Entry as Live>::Alive) -> Option<Noted>,
             ) -> Option<(Noted, $A)> {
                 let mut debts = Debts::new();
@@ -304,8 +304,7 @@ macro_rules! object_face {
                 let $hasher = &self.map().base.hasher;
                 let hash = $hash;
                 if let Some(there) = self.map().get_own(hash, &$key) {
-                    done_with(($key, value)); // here, for a panic at the end would leak what is returned (rust-lang/rust#47949)
-                    return there;
+                    return after(($key, value), there);
                 }
                 let hash = Hashed::mix(hash);
                 let mut debts = Debts::new(); // a write ends here: what is ripe runs
@@ -423,11 +422,21 @@ macro_rules! object_face {
                 let $hasher = &self.base.hasher;
                 let hash = $hash;
                 if let Some(there) = self.map().get_own(hash, &$key) {
-                    done_with($key); // here, for a panic at the end would leak what is returned (rust-lang/rust#47949)
-                    return Ok(there);
+                    return Ok(after($key, there));
                 }
+                self.load(hash, $key, $loader, Location::caller())
+            }
+
+            /// A miss: loads, or waits for who does.
+            fn load<E>(
+                &self,
+                hash: u64,
+                $key: $Key,
+                $loader: impl FnOnce(&$K) -> Result<$A, E>,
+                location: &'static Location<'static>,
+            ) -> Result<$A, E> {
                 let hash = Hashed::mix(hash);
-                let node = self.node(hash, $key, None, Location::caller());
+                let node = self.node(hash, $key, None, location);
                 self.base.load(&self.flights, hash, node, $own, |$entry: &$Entry| $load)
             }
         }

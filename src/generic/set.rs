@@ -1,12 +1,12 @@
 //! `WeakSet` and `PtrWeakSet`: weakly held elements.
 
-use super::base::{Base, Parts, Put};
+use super::base::{Base, Parts};
 use super::common::common;
 use super::face::{Face, Own, Pinned, both, own, plain};
 use super::iter::{All, Extract, IntoIter, KeysOnly, Taken, Walk, Wants, WeakKeysOnly, What};
 use super::key_entry::KeyEntry;
 use super::live::{Debts, Kept, Old, after};
-use super::lookup::{ByEq, ByPointer, Lookup, Matches, Rule, seek, seek_own};
+use super::lookup::{ByEq, ByPointer, Lookup, Matches, Rule, seek, seek_node, seek_own};
 use super::map_ops::{extend, fill, loops, walks};
 use super::options::{Builder, Collection, Cursor, ScanPage, Stats, TryReserveError};
 use crate::death::hook::Later;
@@ -80,14 +80,6 @@ impl<A: Pointer, R, S> Set<A, R, S> {
     fn node(&self, hash: Hashed, element: &A, location: &'static Location<'static>) -> Fresh<KeyEntry<A, (), R>> {
         Node::fresh(self.base.table.core_or_new(), hash.position(), KeyEntry::new(element), location)
     }
-
-    /// An empty set of the same kind.
-    pub(super) fn alike(&self) -> Self
-    where
-        S: Clone,
-    {
-        Self::with_hasher(self.base.hasher.clone())
-    }
 }
 
 impl<A: Pointer, R: Rule<A::Target>, S: BuildHasher> Set<A, R, S> {
@@ -95,7 +87,7 @@ impl<A: Pointer, R: Rule<A::Target>, S: BuildHasher> Set<A, R, S> {
     pub(super) fn contains_own(&self, element: &A) -> bool {
         let hash = Hashed::mix(R::hash(&self.base.hasher, element));
         let mut kept = Kept::new();
-        let same = |entry: &KeyEntry<A, (), R>, kept: &mut _| seek_own::<A, _, R>(element, &entry.key, kept);
+        let same = seek_own::<A, _, R>(element);
         self.base.has(&own(), hash, &mut kept, same)
     }
 
@@ -108,7 +100,7 @@ impl<A: Pointer, R: Rule<A::Target>, S: BuildHasher> Set<A, R, S> {
     /// As [`take_own`](Self::take_own), if `wanted` says so.
     fn take_out(&self, hash: Hashed, element: &A, wanted: impl Fn(&A) -> bool) -> Option<A> {
         let mut debts = Debts::new();
-        let same = |entry: &KeyEntry<A, (), R>, kept: &mut _| seek_own::<A, _, R>(element, &entry.key, kept);
+        let same = seek_own::<A, _, R>(element);
         let wanted = |_: &KeyEntry<A, (), R>, (there, ()): &(A, ())| wanted(there).then_some(());
         let removed = self.base.remove_where(&own(), hash, &mut debts, same, wanted);
         after(debts, removed.map(|((), old)| old.alive.0))
@@ -119,25 +111,12 @@ impl<A: Pointer<Target: 'static>, R: Rule<A::Target>, S: BuildHasher> Set<A, R, 
     /// Puts an element in if no equal one is; else returns that.
     fn put_if_absent(&self, hash: u64, element: &A, location: &'static Location<'static>) -> Option<A> {
         let hash = Hashed::mix(hash);
-        let mut debts = Debts::new(); // a write ends here: what is ripe runs
-        let same = |entry: &KeyEntry<A, (), R>, kept: &mut _| seek_own::<A, _, R>(element, &entry.key, kept);
-        let put = {
-            let guard = own();
-            let there = self.base.get(&guard, hash, &mut debts.kept, same);
-            match there {
-                Some(there) => Err(there),
-                None => {
-                    let node = self.node(hash, element, location);
-                    let same = |_: &_, there: &A::Held, kept: &mut _| seek_own::<A, _, R>(element, there, kept);
-                    Ok(self.base.put_if_absent(node, hash, &guard, &mut debts, same))
-                }
-            }
+        let mut debts = Debts::new();
+        let there = {
+            let (same, make) = (seek_own::<A, _, R>(element), || self.node(hash, element, location));
+            self.base.put_new(hash, &own(), &mut debts, same, make)
         };
-        let there = match put {
-            Ok(Put::In) => None,
-            Ok(Put::Found((there, ()), _)) | Err((there, ())) => Some(there),
-        };
-        after(debts, there)
+        after(debts, there.map(|(there, ())| there))
     }
 
     /// The element that is there, or else this one, put there.
@@ -145,10 +124,7 @@ impl<A: Pointer<Target: 'static>, R: Rule<A::Target>, S: BuildHasher> Set<A, R, 
     pub(super) fn canonical(&self, element: A) -> A {
         let hash = R::hash(&self.base.hasher, &element);
         match self.put_if_absent(hash, &element, Location::caller()) {
-            Some(there) => {
-                drop(element); // here, for a panic at the end would leak what is returned (rust-lang/rust#47949)
-                there
-            }
+            Some(there) => after(element, there),
             None => element,
         }
     }
@@ -202,7 +178,7 @@ both!([A: Pointer, R, S: BuildHasher] [Set<A, R, S>] {
     pub fn get_hashed<Q: Matches<A::Target, M, R> + ?Sized, M>(&self, hash: u64, q: &Q) -> Option<A> {
         let mut kept = Kept::new();
         let guard = self.hold();
-        let same = |entry: &KeyEntry<A, (), R>, kept: &mut _| seek::<A, _, M, R, Q>(q, &entry.key, kept);
+        let same = seek::<A, _, M, R, Q>(q);
         let found = self.map().base.get(&guard, Hashed::mix(hash), &mut kept, same).map(|(element, ())| element);
         after((guard, kept), found)
     }
@@ -226,7 +202,7 @@ both!([A: Pointer, R, S: BuildHasher] [Set<A, R, S>] {
         let hash = Hashed::mix(q.hash_by(&self.map().base.hasher));
         let mut kept = Kept::new();
         let guard = self.hold();
-        let same = |entry: &KeyEntry<A, (), R>, kept: &mut _| seek::<A, _, M, R, Q>(q, &entry.key, kept);
+        let same = seek::<A, _, M, R, Q>(q);
         self.map().base.has(&guard, hash, &mut kept, same)
     }
 
@@ -268,7 +244,7 @@ both!([A: Pointer, R, S: BuildHasher] [Set<A, R, S>] {
         let hash = Hashed::mix(q.hash_by(&self.map().base.hasher));
         let mut debts = Debts::new();
         let guard = self.hold();
-        let same = |entry: &KeyEntry<A, (), R>, kept: &mut _| seek::<A, _, M, R, Q>(q, &entry.key, kept);
+        let same = seek::<A, _, M, R, Q>(q);
         let removed = self.map().base.remove_where(&guard, hash, &mut debts, same, |_, _| Some(()));
         after((guard, debts), removed.map(|((), old)| old.alive.0))
     }
@@ -366,7 +342,7 @@ both!([A: Pointer<Target: 'static>, R: Rule<A::Target>, S: BuildHasher] [Set<A, 
         let mut debts = Debts::new();
         let guard = self.hold();
         let node = self.map().node(hash, element, location);
-        let same = |_: &_, there: &A::Held, kept: &mut _| seek_own::<A, _, R>(element, there, kept);
+        let same = seek_node::<A, _, R>(element);
         let old = self.map().base.put(node, hash, &guard, &mut debts, same).map(|old| old.alive.0);
         after((guard, debts), old)
     }
@@ -394,10 +370,7 @@ impl<A: Pointer<Target: Hash + Eq + 'static>, S: BuildHasher> WeakSet<A, S> {
     #[track_caller]
     pub fn get_or_insert<B: Borrow<A::Target> + Into<A>>(&self, value: B) -> A {
         match self.get_value(value.borrow()) {
-            Some(there) => {
-                drop(value); // here, for a panic at the end would leak what is returned (rust-lang/rust#47949)
-                there
-            }
+            Some(there) => after(value, there),
             None => self.canonical(value.into()),
         }
     }
@@ -487,7 +460,7 @@ impl<A: Pointer, R, S: BuildHasher> Pinned<'_, Set<A, R, S>> {
     #[inline]
     pub fn read<Q: Lookup<A::Target, M, R> + ?Sized, M>(&self, q: &Q) -> Option<A::Snapshot<'_>> {
         let hash = Hashed::mix(q.hash_by(&self.map.base.hasher));
-        let same = |entry: &KeyEntry<A, (), R>, kept: &mut _| seek::<A, _, M, R, Q>(q, &entry.key, kept);
+        let same = seek::<A, _, M, R, Q>(q);
         // SAFETY: the node is found under the very guard, and gives its weak count back through the epoch.
         let read = |entry: &KeyEntry<A, (), R>, _: &mut _| unsafe { A::read(&entry.key, &self.guard) };
         let mut kept = Kept::new();

@@ -7,7 +7,7 @@ use super::iter::{
     All, Entries, Extract, IntoIter, KeysOnly, OfPair, Pair, PinnedWalk, Taken, ValuesOnly, Walk, WeakValuesOnly, What,
     WhatPinned, what,
 };
-use super::live::{Debts, Kept, Live, Old, Seen, Tells, after, done_with};
+use super::live::{Debts, Kept, Live, Old, Seen, Tells, after};
 use super::load::Loads;
 use super::map_face::map_face;
 use super::map_ops::{extend, fill, loops, map_ops, walks};
@@ -207,14 +207,6 @@ impl<K, A: Pointer, S> WeakValueMap<K, A, S> {
         Node::fresh(self.base.table.core_or_new(), hash.position(), entry, location)
     }
 
-    /// An empty map of the same kind.
-    fn alike(&self) -> Self
-    where
-        S: Clone,
-    {
-        Self::with_hasher(self.base.hasher.clone())
-    }
-
     /// The live value of a key of one's own.
     fn get_own(&self, hash: u64, key: &K) -> Option<A>
     where
@@ -235,7 +227,7 @@ common! {
 object_face! {
     WeakValueMap [K, A: Pointer] [K, A] of ValueEntry<K, A>, value A, shown K,
     seek [Q: Hash + Equivalent<K> + ?Sized] [Q: Equivalent<K> + ?Sized]
-        |hasher, q| hasher.hash_one(q), |entry: &ValueEntry<K, A>, _: &mut _| Seen::same_if(q.equivalent(&entry.key)),
+        |hasher, q| hasher.hash_one(q), |key: &K, _: &mut _| Seen::same_if(q.equivalent(key)),
     own [K: Hash + Eq + Send + 'static, A::Target: 'static] [K: Hash + Eq + Send + Sync + 'static, A::Target: 'static] K,
         |hasher, key| hasher.hash_one(&key),
         |new: &K, there: &K, _: &mut _| Seen::same_if(new == there),
@@ -357,9 +349,10 @@ impl<K: Hash + Eq + Send + Sync + 'static, A: Pointer<Target: 'static>, S: Build
     where
         Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
     {
-        match self.get(q) {
+        let hash = self.base.hasher.hash_one(q);
+        match self.get_hashed(hash, q) {
             Some(there) => Ok(there),
-            None => self.get_or_try_insert_with(q.to_owned(), load),
+            None => self.load(hash, q.to_owned(), load, Location::caller()),
         }
     }
 }
@@ -383,7 +376,7 @@ impl<K, A: Pointer, S: BuildHasher> Pinned<'_, WeakValueMap<K, A, S>> {
     /// ```
     pub fn get_key_value<Q: Hash + Equivalent<K> + ?Sized>(&self, q: &Q) -> Option<(&K, A)> {
         let hash = Hashed::mix(self.map.base.hasher.hash_one(q));
-        let same = |entry: &ValueEntry<K, A>, _: &mut _| Seen::same_if(q.equivalent(&entry.key));
+        let same = |key: &K, _: &mut _| Seen::same_if(q.equivalent(key));
         self.map
             .base
             .find(&self.guard, hash, &mut Kept::new(), same, |entry, kept| Some((&entry.key, entry.revive(kept)?)))

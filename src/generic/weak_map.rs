@@ -8,9 +8,9 @@ use super::iter::{
     What, what,
 };
 use super::key_entry::{KeyEntry, Payload, Weakly};
-use super::live::{Debts, Kept, Live, Old, Seen, after, done_with};
+use super::live::{Debts, Kept, Live, Old, Seen, after};
 use super::load::Loads;
-use super::lookup::{ByEq, ByPointer, Lookup, Matches, Rule, seek, seek_own};
+use super::lookup::{ByEq, ByPointer, Lookup, Matches, Rule, seek, seek_node, seek_own};
 use super::map_face::map_face;
 use super::map_ops::{extend, fill, loops, map_ops, walks};
 use super::object_face::object_face;
@@ -102,21 +102,13 @@ impl<K: Pointer, A: Pointer, R, S> WeakMap<K, A, R, S> {
         Node::fresh(self.base.table.core_or_new(), hash.position(), entry, location)
     }
 
-    /// An empty map of the same kind.
-    fn alike(&self) -> Self
-    where
-        S: Clone,
-    {
-        Self::with_hasher(self.base.hasher.clone())
-    }
-
     /// The live value of a key that is at hand.
     fn get_own(&self, hash: u64, key: &&K) -> Option<A>
     where
         R: Rule<K::Target>,
     {
         let mut kept = Kept::new();
-        let same = |entry: &KeyEntry<K, Weakly<A>, R>, kept: &mut _| seek_own::<K, _, R>(key, &entry.key, kept);
+        let same = seek_own::<K, _, R>(key);
         let alive = self.base.get(&own(), Hashed::mix(hash), &mut kept, same)?;
         let value = <KeyEntry<K, Weakly<A>, R>>::value(alive, &mut kept);
         Some(after(kept, value))
@@ -133,10 +125,10 @@ common! {
 object_face! {
     WeakMap [K: Pointer, A: Pointer, R] [K, A, R] of KeyEntry<K, Weakly<A>, R>, value A, shown K,
     seek [Q: Lookup<K::Target, M, R> + ?Sized, M] [Q: Matches<K::Target, M, R> + ?Sized, M]
-        |hasher, q| q.hash_by(hasher), |entry: &KeyEntry<K, Weakly<A>, R>, kept: &mut _| seek::<K, _, M, R, Q>(q, &entry.key, kept),
+        |hasher, q| q.hash_by(hasher), seek::<K, _, M, R, Q>(q),
     own [K::Target: 'static, A::Target: 'static, R: Rule<K::Target>] [K::Target: 'static, A::Target: 'static, R: Rule<K::Target>] &K,
         |hasher, key| R::hash(hasher, key),
-        |_: &K::Held, there: &K::Held, kept: &mut _| seek_own::<K, _, R>(key, there, kept),
+        seek_node::<K, _, R>(key),
     load |_entry, load| load(key),
     takes [],
     docs
@@ -217,7 +209,7 @@ impl<K: Pointer, A: Pointer, R, S: BuildHasher> Pinned<'_, WeakMap<K, A, R, S>> 
     /// ```
     pub fn get_key_value<Q: Lookup<K::Target, M, R> + ?Sized, M>(&self, q: &Q) -> Option<(K, A)> {
         let hash = Hashed::mix(q.hash_by(&self.map.base.hasher));
-        let same = |entry: &KeyEntry<K, Weakly<A>, R>, kept: &mut _| seek::<K, _, M, R, Q>(q, &entry.key, kept);
+        let same = seek::<K, _, M, R, Q>(q);
         let mut kept = Kept::new();
         let found = self.map.base.get(&self.guard, hash, &mut kept, same);
         after(kept, found)

@@ -1,5 +1,6 @@
 //! What the tests share: CPython's `Object`, callbacks that count, a log, maps of both kinds behind one trait, processes.
 
+pub use crate::shared::{sized, together};
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -7,11 +8,6 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc as StdArc, Mutex};
 use weakly::{Arc, WeakKeyMap, WeakValueMap};
-
-/// `native` rounds or things; as many as Miri can do in bearable time under Miri.
-pub const fn sized(native: usize, miri: usize) -> usize {
-    if cfg!(miri) { miri } else { native }
-}
 
 /// CPython's `Object`: equal, ordered and hashed by its argument.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

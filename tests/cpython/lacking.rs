@@ -1,6 +1,6 @@
 //! What CPython's tests leave out: the order of deaths, policies, hostile users, races, process exit.
 
-use crate::common::{Count, Dropping, Log, Object, in_a_child, object, planned, said, say, sized};
+use crate::common::{Count, Dropping, Log, Object, in_a_child, object, planned, said, say, sized, together};
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -8,20 +8,6 @@ use std::sync::{Arc as StdArc, Barrier, Mutex, OnceLock, Weak as StdWeak};
 use std::thread;
 use weakly::exit::{ExitReport, run_finalizers};
 use weakly::{Arc, Finalizer, Observer, ObserverKind, WeakKeyMap, WeakMethod, WeakSet, WeakValueMap, finalize};
-
-/// Runs `work` on `n` threads that start together.
-fn together(n: usize, work: impl Fn(usize) + Sync) {
-    let barrier = Barrier::new(n);
-    thread::scope(|scope| {
-        for i in 0..n {
-            let (barrier, work) = (&barrier, &work);
-            scope.spawn(move || {
-                barrier.wait();
-                work(i);
-            });
-        }
-    });
-}
 
 const THREADS: usize = sized(4, 3);
 

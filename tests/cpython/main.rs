@@ -2,6 +2,9 @@
 //! lacks. README.md beside this has all 183, and where each is or why it is not; ci/cpython.sh counts them.
 
 mod common;
+#[path = "../it/common.rs"]
+#[allow(dead_code, reason = "shared with the other binaries")]
+mod shared;
 
 mod finalize;
 mod lacking;

@@ -1,7 +1,7 @@
 //! `WeakKeyMap` and `PtrWeakKeyMap`, method by method: one body for both, with each hasher, on both faces.
 
 use crate::common::{flush_until, sized};
-use crate::kinds::{kinds, whole};
+use crate::kinds::{kinds, sorted, whole};
 use std::hash::BuildHasher;
 use std::sync::{Arc as StdArc, Mutex};
 use weakly::{Arc, Cause, Compute, Computed, Cursor, ObserverKind, PtrWeakKeyMap, Weak, WeakKeyMap, unsize};
@@ -16,12 +16,6 @@ fn key(n: u64) -> Arc<String> {
 /// `n` keys that live as long as the vector, no two of them equal.
 fn keys(n: u64) -> Vec<Arc<String>> {
     (0..n).map(key).collect()
-}
-
-fn sorted<T: Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {
-    let mut items: Vec<T> = items.into_iter().collect();
-    items.sort();
-    items
 }
 
 const N: u64 = sized(100, 12) as u64;

@@ -1,5 +1,7 @@
 //! One body, many tests: of the kinds of a collection, with each hasher, on both faces.
 
+use weakly::Arc;
+
 /// The same body as twelve tests: keys told apart by equality and by address, each with three hashers, on the plain face and on
 /// the pinned one. `$map` is a new collection, or its pinned face; `This` the collection's type.
 macro_rules! kinds {
@@ -64,3 +66,20 @@ macro_rules! whole {
     )*};
 }
 pub(crate) use whole;
+
+/// An object, equal to every other of this number.
+pub fn text(n: usize) -> Arc<String> {
+    Arc::new(n.to_string())
+}
+
+/// `n` objects, no two of them equal.
+pub fn texts(n: usize) -> Vec<Arc<String>> {
+    (0..n).map(text).collect()
+}
+
+/// In order.
+pub fn sorted<T: Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut items: Vec<T> = items.into_iter().collect();
+    items.sort();
+    items
+}

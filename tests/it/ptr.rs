@@ -10,16 +10,12 @@ mod raw;
 mod traits;
 mod unsize;
 
+use crate::common::sized;
 use std::hint::spin_loop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::SeqCst};
 use std::thread;
-
-/// A figure for native runs, and a small one for Miri.
-const fn sized(native: usize, miri: usize) -> usize {
-    if cfg!(miri) { miri } else { native }
-}
 
 /// Counts the live [`Entry`]s that it has handed out, and how often they were cloned.
 #[derive(Clone, Default)]

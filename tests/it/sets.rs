@@ -1,7 +1,7 @@
 //! `WeakSet` and `PtrWeakSet`: one body for both, with each hasher, on both faces; algebra.
 
 use crate::common::{Good, sized};
-use crate::kinds::{kinds, whole};
+use crate::kinds::{kinds, sorted, text, texts, whole};
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 use std::sync::{Arc as StdArc, Mutex};
@@ -9,20 +9,6 @@ use weakly::{Arc, Cause, Cursor, ObserverKind, PtrWeakSet, Weak, WeakSet, unsize
 
 type ByEq<S> = WeakSet<String, S>;
 type ByAddress<S> = PtrWeakSet<String, S>;
-
-fn text(n: usize) -> Arc<String> {
-    Arc::new(n.to_string())
-}
-
-fn texts(n: usize) -> Vec<Arc<String>> {
-    (0..n).map(text).collect()
-}
-
-fn sorted<T: Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {
-    let mut items: Vec<T> = items.into_iter().collect();
-    items.sort();
-    items
-}
 
 const N: usize = sized(60, 9);
 

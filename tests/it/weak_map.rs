@@ -1,7 +1,7 @@
 //! `WeakWeakMap` and `PtrWeakWeakMap`: one body for both, with each hasher, on both faces.
 
 use crate::common::{Counted, Hooked, Tally, assert_unpinned, panics_as_planned, planned, sized, together};
-use crate::kinds::{kinds, whole};
+use crate::kinds::{kinds, sorted, text, texts, whole};
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc as StdArc, Mutex};
@@ -11,22 +11,8 @@ use weakly::{Arc, Cause, Compute, Computed, Cursor, ObserverKind, PtrWeakWeakMap
 type ByEq<S> = WeakWeakMap<String, String, S>;
 type ByAddress<S> = PtrWeakWeakMap<String, String, S>;
 
-fn text(n: usize) -> Arc<String> {
-    Arc::new(n.to_string())
-}
-
-fn texts(n: usize) -> Vec<Arc<String>> {
-    (0..n).map(text).collect()
-}
-
 fn same(a: Option<Arc<String>>, b: &Arc<String>) -> bool {
     a.is_some_and(|a| Arc::ptr_eq(&a, b))
-}
-
-fn sorted<T: Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {
-    let mut items: Vec<T> = items.into_iter().collect();
-    items.sort();
-    items
 }
 
 const N: usize = sized(60, 9);
