@@ -10,17 +10,20 @@
 //! - *Join*: under a guard, clone the hash's list out; compare keys, outside any lock; a match: wait for it. None: add a flight
 //!   of one's own, unless the list has grown by one that was not compared; then join again.
 //! - *Lead*: look the map up once more; run the loader; put what it made into the map, or take what another insert has put
-//!   there meanwhile; take the flight off the list; publish the outcome; wake. For the moment between the last look at the map
-//!   and the flight's end the flight is *sealed*: its key is hidden, and whoever joins that hash turns round until it is off
-//!   the list. No user code runs in that moment.
-//! - *Wait*: note in the table of waits whom one waits for; if that chain leads back, panic; sleep; take the note out.
+//!   there meanwhile; take the flight off the list; publish the outcome, if it is of one's own making; wake. For the moment
+//!   between the last look at the map and the flight's end the flight is *sealed*: its key is hidden, and whoever joins that
+//!   hash turns round until it is off the list. No user code runs in that moment.
+//! - *Wait*: note in the table of waits whom one waits for; if that chain leads back, panic; sleep; take the note out. No
+//!   outcome: look the map up, and if nothing is there, join again.
 //!
 //! # Races and who wins
 //!
 //! *compare / publish, remove and retire*: once the node is in the map, anybody may retire it while its flight is still listed;
 //! so the key is hidden first, and whoever read it before is under a guard older than the retirement. *two loaders*: the list,
 //! by `add_if`. *load / landing of an earlier one*: the second look at the map comes after the flight
-//! is listed, and a leader fills the map before it takes its flight off. *loader panics*: its guard takes the flight off and
+//! is listed, and a leader fills the map before it takes its flight off. *insert / removal / a waiter that comes later*: what a
+//! leader found in the map may be gone again before a waiter joins, who must not get it; so that is no outcome. What a leader
+//! published is one: it was sealed before, so its waiters have joined before. *loader panics*: its guard takes the flight off and
 //! wakes the waiters, one of which leads next. *ring of loaders*: the table of waits is changed and walked under one lock, so
 //! the last of the ring sees it whole; a wait whose flight has landed does not count.
 //!

@@ -184,6 +184,25 @@ fn load_insert() {
     });
 }
 
+/// What a leader found in the map may be gone again before another asks.
+#[test]
+fn load_insert_remove() {
+    model("load / insert, removal and load", || {
+        let map = map::<u64>();
+        let loading = spawn({
+            let map = map.clone();
+            move || map.get_or_insert_with(1, |_| value())
+        });
+        let new = value();
+        map.insert(1, &new);
+        map.remove(&1);
+        let loaded = map.get_or_insert_with(1, |_| value());
+        assert!(!Arc::ptr_eq(&loaded, &new), "nobody gets what was removed before he asked");
+        drop((loading.join().unwrap(), loaded));
+        idle(map.table(), 0);
+    });
+}
+
 /// Loading one key never delays another, even of the same hash: the first loader waits until the second key is loaded.
 #[test]
 fn load_of_another_key() {

@@ -47,17 +47,33 @@ impl<E: Live<Value: Clone>, S> Base<E, S> {
                     return lead.run(same, load);
                 }
                 Joined::Wait(flight) => {
-                    if let Some(value) = flight.wait() {
-                        drop(node.into_entry()); // never listed, so nobody has seen it
-                        return Ok(value);
+                    let mut debts = Debts::new();
+                    let loaded = flight.wait().or_else(|| self.look(hash, &node, &mut debts, &same));
+                    if let Some(value) = loaded {
+                        return Ok(after((debts, node.into_entry()), value)); // never listed, so nobody has seen it
                     }
                 }
             }
         }
     }
+
+    /// What the node's key has now.
+    fn look(
+        &self,
+        hash: Hashed,
+        node: &Fresh<E>,
+        debts: &mut Debts<E>,
+        same: impl Fn(&E::Name, &E::Name, &mut Kept<E::Part>) -> Seen,
+    ) -> Option<E::Value> {
+        let same = |there: &E::Name, kept: &mut _| same(node.entry.name(), there, kept);
+        let there = self.get(&pin(), hash, &mut debts.kept, same)?;
+        Some(E::value(there, &mut debts.kept))
+    }
 }
 
 /// A leader at work. Dropping it lands the flight, whatever came of it, and then the node goes, if it was not published.
+///
+/// Only what it has published itself is an outcome: what it found in the map may have been removed before a waiter came.
 struct Lead<'a, E: Live, S> {
     base: &'a Base<E, S>,
     flights: &'a Flights<E::Name, E::Value>,
@@ -75,13 +91,10 @@ impl<E: Live<Value: Clone>, S> Lead<'_, E, S> {
     ) -> Result<E::Value, R> {
         let mut debts = Debts::<E>::new();
         // An earlier flight may have filled the map between our miss and our being listed.
-        let there =
-            self.base.get(&pin(), self.hash, &mut debts.kept, |there, kept| same(self.entry().name(), there, kept));
-        if let Some(there) = there {
-            let there = self.land(E::value(there, &mut debts.kept));
-            return Ok(after(debts, there));
+        if let Some(there) = self.base.look(self.hash, self.node(), &mut debts, &same) {
+            return Ok(after((self, debts), there));
         }
-        let value = load(self.entry())?;
+        let value = load(&self.node().entry)?;
         let node = self.node.as_mut().expect("not published yet");
         // SAFETY: others look at the name only, which filling leaves alone.
         unsafe { E::fill(node.entry(), &value) };
@@ -90,8 +103,8 @@ impl<E: Live<Value: Clone>, S> Lead<'_, E, S> {
             let survey = self.base.survey_for(self.node(), &guard, self.hash, &mut debts, &same);
             if let Some(there) = debts.found.take() {
                 drop(guard);
-                let there = self.land(E::value(there, &mut debts.kept));
-                return Ok(after((debts, value), there));
+                let there = E::value(there, &mut debts.kept);
+                return Ok(after((self, debts, value), there));
             }
             self.flight.seal();
             match survey.insert(self.node.take().expect("not published yet"), &guard) {
@@ -102,20 +115,12 @@ impl<E: Live<Value: Clone>, S> Lead<'_, E, S> {
                 }
             }
         }
-        Ok(after(debts, self.land(value)))
+        self.outcome = Some(value.clone());
+        Ok(after((self, debts), value))
     }
 
     fn node(&self) -> &Fresh<E> {
         self.node.as_ref().expect("not published yet")
-    }
-
-    fn entry(&self) -> &E {
-        &self.node().entry
-    }
-
-    fn land(mut self, value: E::Value) -> E::Value {
-        self.outcome = Some(value.clone());
-        after(self, value)
     }
 }
 

@@ -158,6 +158,11 @@ fn is_linearizable(events: &[Event], names: usize) -> bool {
     false
 }
 
+/// A history to read: one call a line, with the moments between which it ran.
+fn listed(events: &[Event]) -> String {
+    events.iter().map(|Event { call, from, to }| format!("\n{from}..{to} {call:?}")).collect()
+}
+
 const KEY: u64 = 7;
 const THREADS: usize = 3;
 const CALLS: usize = 5;
@@ -309,7 +314,7 @@ fn histories_are_linearizable<S: BuildHasher + Default + Send + Sync>(rounds: us
                     if thread == 0 {
                         let events = with_deaths(std::mem::take(&mut *history.lock().unwrap()));
                         if !is_linearizable(&events, 1 + THREADS * CALLS) {
-                            *wrong.lock().unwrap() = Some(format!("round {round} has no order: {events:#?}"));
+                            *wrong.lock().unwrap() = Some(format!("round {round} has no order:{}", listed(&events)));
                         }
                     }
                     barrier.wait();
