@@ -6,6 +6,9 @@ pub mod guarantees {}
 #[doc = include_str!("docs/limitations.md")]
 pub mod limitations {}
 
+#[doc = include_str!("docs/refused.md")]
+pub mod refused {}
+
 #[doc = include_str!("docs/migrating.md")]
 pub mod migrating {}
 

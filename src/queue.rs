@@ -30,6 +30,7 @@ use crate::reclaim::{Guard, pin};
 use crate::sync::{self, AtomicBool, AtomicPtr, Figure, Mutex, Ordering};
 use crossbeam_queue::ArrayQueue;
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;
 
@@ -187,6 +188,10 @@ pub struct Removals<K> {
     /// Removes a listener from the core at the address, whatever the map's type.
     remove: unsafe fn(NonNull<()>, &Listener<K>),
 }
+
+// Nothing of the user's runs here but a key's destructor, when its notice has been taken out.
+impl<K> UnwindSafe for Removals<K> {}
+impl<K> RefUnwindSafe for Removals<K> {}
 
 impl<K> Removals<K> {
     /// How many notices a subscription holds before it drops the newest.

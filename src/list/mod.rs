@@ -63,7 +63,7 @@ use array::Array;
 use node::Node;
 use std::fmt;
 use std::marker::PhantomData;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::ptr::{NonNull, null_mut};
 use write::Books;
 
@@ -166,6 +166,10 @@ pub struct List<A: Hold> {
 unsafe impl<A: Hold + Send> Send for List<A> {}
 // SAFETY: as above; a shared list also takes objects in from one thread and hands them out on another.
 unsafe impl<A: Hold + Send + Sync> Sync for List<A> {}
+
+// A panic of users' code leaves no list half changed: it never runs in the middle of a write.
+impl<A: Hold> UnwindSafe for List<A> {}
+impl<A: Hold> RefUnwindSafe for List<A> {}
 
 impl<A: Hold> List<A> {
     crate::sync::const_fn! {

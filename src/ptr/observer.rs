@@ -32,7 +32,7 @@ use crate::sync::{AtomicBool, AtomicUsize, Ordering, Plain, fence};
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 
 /// The user's function.
@@ -134,6 +134,10 @@ pub struct Observer<T: ?Sized> {
 unsafe impl<T: ?Sized + Send + Sync> Send for Observer<T> {}
 // SAFETY: `&Observer` gives `&Weak` and a look at a flag.
 unsafe impl<T: ?Sized + Send + Sync> Sync for Observer<T> {}
+
+// The function is taken out before it is called: a panic leaves nothing of it.
+impl<T: ?Sized> UnwindSafe for Observer<T> {}
+impl<T: ?Sized> RefUnwindSafe for Observer<T> {}
 
 impl<T: ?Sized> Observer<T> {
     /// Registers `call` for the death of `arc`'s object.

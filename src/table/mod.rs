@@ -52,6 +52,7 @@ use root::Root;
 use shard::Shard;
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 
 /// A user's hash, mixed: the upper half is the position (shard, home bucket), the lowest byte the tag.
@@ -202,6 +203,10 @@ impl<E: Entry> Core<E> {
 pub struct Table<E: Entry> {
     core: Root<Core<E>>,
 }
+
+// A panic of users' code leaves no table half changed: it never runs in the middle of a write.
+impl<E: Entry> UnwindSafe for Table<E> {}
+impl<E: Entry> RefUnwindSafe for Table<E> {}
 
 impl<E: Entry> Table<E> {
     crate::sync::const_fn! {

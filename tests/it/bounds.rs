@@ -4,7 +4,8 @@ use std::borrow::Borrow;
 use std::cell::Cell;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
-use weakly::atomic::{AtomicArc, AtomicWeak};
+use weakly::atomic::{AtomicArc, AtomicWeak, CompareExchangeError};
+use weakly::std_arc::{Anchor, Anchored};
 use weakly::*;
 
 macro_rules! is {
@@ -25,7 +26,53 @@ macro_rules! is_not {
     })* };
 }
 
+/// Has a type every auto trait?
+macro_rules! has_all {
+    ($($t:ty),+ $(,)?) => { is! { $($t: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe;)+ } };
+}
+
 type Locked = Cell<u8>; // `Send`, not `Sync`
+
+/// A guest.
+#[derive(Default)]
+struct Guest {
+    anchor: Anchor,
+}
+
+impl Anchored for Guest {
+    fn anchor(&self) -> &Anchor {
+        &self.anchor
+    }
+}
+
+/// A guest that is one thread's.
+struct LocalGuest(Guest, #[expect(dead_code, reason = "for its type")] Rc<u8>);
+
+impl Anchored for LocalGuest {
+    fn anchor(&self) -> &Anchor {
+        &self.0.anchor
+    }
+}
+
+#[test]
+fn of_ordinary_parts_everything_has_every_auto_trait() {
+    has_all! {
+        Arc<str>, Weak<str>, Observer<str>, ByValue<str>, Proxy<str>, Dead, ObserverInfo, ObserverKind,
+        WeakMethod<str, fn(&str)>, BoundMethod<str, fn(&str)>,
+        AtomicArc<u8>, AtomicWeak<u8>, CompareExchangeError<Option<Arc<u8>>, Option<Arc<u8>>>,
+        WeakValueMap<u8, str>, WeakKeyMap<str, u8>, PtrWeakKeyMap<str, u8>, WeakWeakMap<str, str>, PtrWeakWeakMap<str, str>,
+        WeakSet<str>, PtrWeakSet<str>, WeakList<str>, Interner<str>, Interned<str>,
+        Removed<u8>, Removals<u8>, generic::TryIter<'static, u8>, Cause, Compute<Arc<u8>>, Computed<Arc<u8>>, Cursor,
+        ScanPage<u8>, Stats, TryReserveError,
+        generic::InternerIter<'static, Arc<u8>>, generic::ListIter<'static, Arc<u8>>, generic::ListWeakIter<'static, Arc<u8>>,
+        generic::ListIntoIter<Arc<u8>>, generic::IntoIter<Arc<u8>>,
+        Finalizer<u8>, FinalizerInfo, exit::ExitReport, exit::ExitGuard,
+        Anchor, std_arc::Observer, std_arc::WeakValueMap<u8, Guest>, std_arc::WeakKeyMap<Guest, u8>,
+        std_arc::PtrWeakKeyMap<Guest, u8>, std_arc::WeakWeakMap<Guest, Guest>, std_arc::PtrWeakWeakMap<Guest, Guest>,
+        std_arc::WeakSet<Guest>, std_arc::PtrWeakSet<Guest>, std_arc::WeakList<Guest>, std_arc::Interner<Guest>,
+        std_arc::Interned<Guest>,
+    }
+}
 
 #[test]
 fn collections_cross_threads_where_their_parts_may() {
@@ -46,6 +93,12 @@ fn collections_cross_threads_where_their_parts_may() {
         WeakSet<Rc<u8>>: Send; WeakSet<Locked>: Send; PtrWeakSet<Locked>: Sync; Interner<Rc<u8>>: Send; Interned<Rc<u8>>: Send;
         Interned<Locked>: Send; Removed<Rc<u8>>: Send; Removed<Locked>: Send; AtomicArc<Locked>: Sync;
         WeakSet<str, Rc<u8>>: Send; WeakKeyMap<str, u8, Cell<u8>>: Sync;
+        Arc<Locked>: Send; Arc<Rc<u8>>: Send; Weak<Locked>: Sync; ByValue<Locked>: Send; Observer<Locked>: Send; Proxy<Locked>: Send;
+        WeakMethod<Locked, fn()>: Send; WeakMethod<u8, Rc<u8>>: Send; BoundMethod<u8, Locked>: Sync; WeakList<Locked>: Send;
+        WeakList<Rc<u8>>: Send; generic::ListIter<'static, Arc<Rc<u8>>>: Send; generic::ListIntoIter<Arc<Locked>>: Send;
+        generic::InternerIter<'static, Arc<Locked>>: Send; generic::IntoIter<Rc<u8>>: Send; Removals<Rc<u8>>: Send;
+        Detached<u8>: Sync; Compute<Rc<u8>>: Send; ScanPage<Rc<u8>>: Send;
+        std_arc::WeakValueMap<u8, LocalGuest>: Send; std_arc::WeakSet<LocalGuest>: Sync; std_arc::WeakList<LocalGuest>: Send;
     }
 }
 
@@ -54,7 +107,9 @@ fn what_lives_under_a_guard_stays_on_its_thread() {
     is_not! {
         Guard: Send; Snapshot<'static, u8>: Send; ValueRef<'static, u8>: Send; ValueRef<'static, u8>: Sync;
         Pinned<'static, WeakValueMap<u8, u8>>: Send; Pinned<'static, WeakKeyMap<u8, u8>>: Send;
-        Pinned<'static, WeakSet<u8>>: Send; Pinned<'static, WeakWeakMap<u8, u8>>: Send;
+        Pinned<'static, WeakSet<u8>>: Send; Pinned<'static, WeakWeakMap<u8, u8>>: Send; Snapshot<'static, u8>: Sync; Guard: Sync;
+        Pinned<'static, WeakList<u8>>: Send; Pinned<'static, Interner<u8>>: Send; generic::PinnedListIter<'static, Arc<u8>>: Send;
+        std_arc::Snapshot<'static, Guest>: Send; Pinned<'static, std_arc::WeakSet<Guest>>: Send;
     }
 }
 
@@ -107,9 +162,19 @@ fn sizes() {
 
 #[test]
 fn iterators_go_where_their_collections_may() {
-    fn send<T: Send>(_: &T) {}
+    fn send<T: Send + Sync + Unpin + UnwindSafe>(_: &T) {}
     let key = Arc::new(5);
     let (keys, pairs, set) = (WeakKeyMap::from([(&key, 5)]), WeakWeakMap::from([(&key, &key)]), WeakSet::from([&key]));
+    let (values, list) = (WeakValueMap::from([(5, &key)]), WeakList::from([&key]));
+    send(&(
+        values.iter(),
+        values.keys(),
+        values.values(),
+        values.weak_values(),
+        values.drain(),
+        values.extract_if(|_, _| true),
+    ));
+    send(&(list.iter(), list.weak_iter()));
     send(&(keys.iter(), keys.keys(), keys.weak_keys(), keys.values(), keys.drain()));
     send(&(pairs.iter(), pairs.keys(), pairs.values(), pairs.weak_values(), pairs.drain()));
     send(&(set.iter(), set.weak_iter(), set.drain()));
