@@ -156,11 +156,5 @@ impl<const N: usize> Small<N> {
 /// Nobody is inside: the table keeps `live` entries and no dead one, in no slot and in no queue.
 pub fn idle<E: Entry>(table: &Table<E>, live: usize) {
     assert_eq!(table.len(), live, "len is exact when quiet");
-    let Some(core) = table.core() else { return };
-    for shard in core.shards() {
-        assert_eq!(shard.posted(), 0, "an idle map keeps no posted node");
-    }
-    let guard = pin();
-    let used: usize = core.shards().iter().map(|shard| shard.lock(core, &guard).books().used).sum();
-    assert_eq!(used, live, "an idle map keeps no dead entry");
+    table.validate();
 }

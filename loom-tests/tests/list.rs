@@ -4,7 +4,7 @@
 use loom::thread::spawn;
 use loom_tests::{Drops, Witness, model_with_preemptions};
 use std::sync::Arc as Shared;
-use weakly::{Arc, WeakList, pin};
+use weakly::{Arc, WeakList};
 
 type List = WeakList<Witness>;
 
@@ -27,9 +27,7 @@ fn value() -> Arc<Witness> {
 /// Nobody is inside: the list keeps `live` elements and no dead one, in no slot and in no queue.
 fn quiet(list: &List, live: usize) {
     assert_eq!(list.len(), live, "len is exact when quiet");
-    let Some(core) = list.list().core() else { return };
-    assert_eq!(core.posted(), 0, "an idle list keeps no posted node");
-    assert_eq!(core.lock(&pin()).books().used, live, "an idle list keeps no dead element");
+    list.validate();
     assert_eq!(list.iter().count(), live, "a walk finds what len says");
 }
 

@@ -257,6 +257,34 @@ impl Hook {
         unsafe { self.prev.set(next) }
     }
 
+    /// Looks over how the hook is linked, if it still is: `is_linked` is asked under the lock bit.
+    ///
+    /// # Panics
+    /// If it isn't linked well.
+    ///
+    /// # Safety
+    /// The hook was registered in this list; the caller keeps block and hook in memory. Who unlinks it makes `is_linked` say no
+    /// before.
+    pub unsafe fn validate(&self, head: &Head<Hook>, is_linked: impl FnOnce() -> bool) {
+        let list = head.lock();
+        if list.is_closed() || !is_linked() {
+            return; // its links are its owner's
+        }
+        // SAFETY: under the lock bit of an open list the links of what is in it don't change, and its neighbours are linked.
+        unsafe {
+            let here = NonNull::from(self);
+            match NonNull::new(self.prev.get()) {
+                None => assert_eq!(list.first(), here.as_ptr(), "a hook without a newer one is the newest"),
+                Some(newer) => {
+                    assert_eq!(newer.as_ref().next.get(), here.as_ptr(), "a hook's newer one leads back to it");
+                }
+            }
+            if let Some(older) = NonNull::new(self.next.get()) {
+                assert_eq!(older.as_ref().prev.get(), here.as_ptr(), "a hook's older one leads back to it");
+            }
+        }
+    }
+
     /// How many hooks are in the list.
     pub fn count(head: &Head<Hook>) -> usize {
         let list = head.lock();

@@ -195,6 +195,12 @@ macro_rules! common {
                 self.map().base.table.core().map_or_else(Stats::default, |core| Stats::of(core, capacity))
             }
 
+            /// Panics if something is wrong inside. For tests: nobody else is at work on it.
+            #[doc(hidden)]
+            pub fn validate(&self) {
+                self.map().base.table.validate();
+            }
+
             /// How many dead entries wait in the queues of busy shards: 0 when quiet.
             ///
             /// # Examples

@@ -151,6 +151,12 @@ impl<A: Pointer, S> Interner<A, S> {
         self.set.stats()
     }
 
+    /// Panics if something is wrong inside. For tests: nobody else is at work on it.
+    #[doc(hidden)]
+    pub fn validate(&self) {
+        self.set.validate();
+    }
+
     /// Gives back all room that the live objects don't need.
     ///
     /// # Examples

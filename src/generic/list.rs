@@ -62,6 +62,12 @@ impl<A: Pointer> WeakList<A> {
         }
     }
 
+    /// Panics if something is wrong inside. For tests: nobody else is at work on it.
+    #[doc(hidden)]
+    pub fn validate(&self) {
+        self.list.validate();
+    }
+
     /// The list under one guard: for runs of calls, and for the fastest walk.
     ///
     /// # Examples

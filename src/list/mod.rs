@@ -48,6 +48,7 @@
 //! the lock or under a guard of the crate's own.
 
 pub mod array;
+pub mod check;
 pub mod node;
 pub mod walk;
 pub mod write;
@@ -137,12 +138,6 @@ impl<A: Hold> Core<A> {
             }
             claimed
         }
-    }
-
-    /// How many dead nodes wait to be swept.
-    #[cfg(weakly_loom)]
-    pub fn posted(&self) -> usize {
-        self.posted.len()
     }
 }
 
@@ -279,6 +274,8 @@ impl<A: Hold> Drop for List<A> {
         let Some(core) = self.core.get() else { return };
         let _later = Later::new(); // a write ends here: what is ripe runs
         let guard = pin();
+        // SAFETY: the core lives as long as the list.
+        unsafe { core.as_ref() }.lock(&guard).check();
         self.clear(&guard);
         // SAFETY: no face is left; what is still in there on another thread is a death, under a guard of its own. What the
         // core holds by then is any thread's to free, and no user's code.

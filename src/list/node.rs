@@ -49,6 +49,11 @@ impl<A: Hold> Node<A> {
         self.hook.owner().cast()
     }
 
+    /// The hook.
+    pub fn hook(&self) -> &Hook {
+        &self.hook
+    }
+
     /// The object, held weakly.
     #[inline]
     pub fn held(&self) -> &A::Held {

@@ -13,7 +13,7 @@ use std::ptr::{NonNull, null_mut};
 #[derive(Debug, Default)]
 pub struct Books {
     /// The number of the next element.
-    next: u64,
+    pub next: u64,
     /// Nodes in the array's slots, claimed ones included.
     pub used: usize,
 }
@@ -60,7 +60,7 @@ impl<A: Hold> Holder<'_, A> {
     }
 
     /// The list's array.
-    fn array(&self) -> Option<&Array<A>> {
+    pub fn array(&self) -> Option<&Array<A>> {
         // Relaxed: written under this lock.
         // SAFETY: the lock keeps the array, and the guard one that this very hold replaces.
         unsafe { self.core.array.load(Ordering::Relaxed).as_ref() }
@@ -155,6 +155,7 @@ impl<A: Hold> Holder<'_, A> {
 
     /// Moves every node to `new`, which becomes the list's array. Claimed nodes move along: whoever owns them finds them.
     fn rebuild(&mut self, new: NonNull<Array<A>>) {
+        self.check();
         if let Some(old) = self.array() {
             for at in 0..old.len() {
                 let node = old.node(at);

@@ -33,6 +33,7 @@
 
 pub mod array;
 pub mod bucket;
+pub mod check;
 pub mod handoff;
 pub mod node;
 pub mod probe;
@@ -317,6 +318,8 @@ impl<E: Entry> Drop for Table<E> {
         let mut later = Later::new();
         let _listeners; // user code: dropped after the guard, before the debts
         let guard = pin();
+        // SAFETY: the core lives as long as the table.
+        unsafe { core.as_ref() }.check(&guard);
         self.clear(&guard, &mut later);
         // SAFETY: no face is left; what is still in there on another thread is a death or a subscription, under a guard of
         // its own.

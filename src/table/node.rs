@@ -180,6 +180,11 @@ impl<E: Entry> Node<E> {
         self.hooks.as_ref()[0].owner().cast()
     }
 
+    /// One hook an object.
+    pub fn hooks(&self) -> &[Hook] {
+        self.hooks.as_ref()
+    }
+
     /// The node that hook `i` is embedded in.
     ///
     /// # Safety

@@ -51,6 +51,7 @@ impl<E: Entry> Holder<'_, E> {
         let nodes = nodes.max(self.books().used);
         self.books().reserved = 0;
         if nodes == 0 {
+            self.check();
             self.set_array(std::ptr::null_mut());
             *self.books() = Default::default();
             return;
@@ -90,6 +91,7 @@ impl<E: Entry> Holder<'_, E> {
 
     /// Moves every node to `new`, which becomes the shard's array.
     fn move_to(&mut self, new: NonNull<Array<E>>) {
+        self.check();
         let mut used = 0;
         if let Some(old) = self.array() {
             // SAFETY: the lock keeps the old array and what is in it; the new one is ours.
