@@ -2,9 +2,9 @@
 
 use crate::common::{Rng, assert_accounts, long, seed, sized, together, watchdog};
 use crate::help::{Shelf, in_step};
+use std::sync::Arc as StdArc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
-use std::sync::Arc as StdArc;
 use weakly::atomic::AtomicArc;
 use weakly::{Arc, Cause, Compute, Computed, WeakKeyMap, WeakValueMap, WeakWeakMap};
 
@@ -17,8 +17,10 @@ fn caffeine_412_a_removal_that_races_with_a_death_has_one_cause_and_its_value() 
     let told: StdArc<Vec<Mutex<Vec<Cause>>>> = StdArc::new((0..rounds).map(|_| Mutex::default()).collect());
     let keys_told: StdArc<[AtomicUsize; 4]> = StdArc::default();
     let (hear, keys_hear) = (told.clone(), keys_told.clone());
-    let values: WeakValueMap<usize, usize> =
-        WeakValueMap::builder().shards(1).on_removal(move |&n: &usize, cause| hear[n].lock().unwrap().push(cause)).build();
+    let values: WeakValueMap<usize, usize> = WeakValueMap::builder()
+        .shards(1)
+        .on_removal(move |&n: &usize, cause| hear[n].lock().unwrap().push(cause))
+        .build();
     let keys: WeakKeyMap<usize, usize> = WeakKeyMap::builder()
         .shards(1)
         .on_removal(move |_, cause| _ = keys_hear[cause as usize].fetch_add(1, SeqCst))
@@ -30,16 +32,19 @@ fn caffeine_412_a_removal_that_races_with_a_death_has_one_cause_and_its_value() 
         object
     }));
     let (removed, keys_removed) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
-    in_step(rounds, [&|round| drop(dying.take(round)), &|round| {
-        if let Some(value) = values.remove(&round) {
-            assert_eq!(*value, round, "the value, whole");
-            removed.lock().unwrap().push(round);
-        }
-        if let Some(value) = keys.remove(&round) {
-            assert_eq!(*value, round);
-            keys_removed.fetch_add(1, SeqCst);
-        }
-    }]);
+    in_step(
+        rounds,
+        [&|round| drop(dying.take(round)), &|round| {
+            if let Some(value) = values.remove(&round) {
+                assert_eq!(*value, round, "the value, whole");
+                removed.lock().unwrap().push(round);
+            }
+            if let Some(value) = keys.remove(&round) {
+                assert_eq!(*value, round);
+                keys_removed.fetch_add(1, SeqCst);
+            }
+        }],
+    );
     let removed = removed.into_inner().unwrap();
     for (round, told) in told.iter().enumerate() {
         let cause = if removed.contains(&round) { Cause::Removed } else { Cause::Died };
@@ -108,14 +113,13 @@ fn cpython_27921_two_deaths_of_one_entry_take_it_out_once() {
         map.insert(key, value);
     }
     let (keys, values) = (Shelf::new(keys), Shelf::new(values));
-    in_step(rounds, [
-        &|round| drop(keys.take(round)),
-        &|round| drop(values.take(round)),
-        &|_| {
+    in_step(
+        rounds,
+        [&|round| drop(keys.take(round)), &|round| drop(values.take(round)), &|_| {
             map.run_pending_removals();
             assert!(map.len() <= rounds, "below zero it would be huge");
-        },
-    ]);
+        }],
+    );
     let stats = map.stats();
     assert_eq!((map.len(), stats.died, stats.pending_removals), (0, rounds as u64, 0));
     assert_eq!(told.load(SeqCst), rounds);

@@ -27,17 +27,24 @@ fn caffeine_859_guava_2110_a_death_is_told_of_without_any_further_traffic() {
         let value = Arc::new(n);
         map.insert(Counted::new(n as u64, &keys), &value);
         let called = called.clone();
-        Arc::observe(&value, move |_| drop(called.fetch_add(1, SeqCst).to_string())).detach();
+        Arc::observe(&value, move |_| _ = called.fetch_add(1, SeqCst)).detach();
         value
     }));
-    in_step(rounds, [
-        &|round| {
-            drop(dying.take(round));
-            assert_eq!((told.load(SeqCst), called.load(SeqCst)), (round + 1, round + 1), "before the drop returned");
-            assert_eq!(removals.try_next().map(|(key, cause)| (key.id, cause)), Some((round as u64, Cause::Died)));
-        },
-        &|round| if round % 2 == 0 { map.reserve(rounds) } else { map.shrink_to_fit() },
-    ]);
+    in_step(
+        rounds,
+        [
+            &|round| {
+                drop(dying.take(round));
+                assert_eq!(
+                    (told.load(SeqCst), called.load(SeqCst)),
+                    (round + 1, round + 1),
+                    "before the drop returned"
+                );
+                assert_eq!(removals.try_next().map(|(key, cause)| (key.id, cause)), Some((round as u64, Cause::Died)));
+            },
+            &|round| if round % 2 == 0 { map.reserve(rounds) } else { map.shrink_to_fit() },
+        ],
+    );
     // From here on nobody touches the map, and still nothing of what died is left in it.
     assert_eq!((map.stats().pending_removals, map.stats().len), (0, 0));
     flush_until("the keys go, too", || keys.left() == 0);

@@ -3,8 +3,8 @@
 use crate::common::{Counted, Tally, sized, watchdog};
 use crate::help::{Guest, Shelf, in_step};
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::Arc as StdArc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use weakly::{Arc, Interned, Interner, std_arc};
 
 /// An interned value that holds an interned value.

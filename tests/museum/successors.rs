@@ -7,10 +7,7 @@ use std::sync::{Arc as StdArc, Mutex};
 use weakly::{Arc, Compute, Weak, WeakKeyMap, WeakValueMap, std_arc};
 
 /// Lets `old` die, and between its death and the cleanup of its entry puts an equal successor there, which is returned.
-fn dies_in_favour_of(
-    old: StdArc<Guest>,
-    put: impl FnOnce(&StdArc<Guest>) + Send + 'static,
-) -> StdArc<Guest> {
+fn dies_in_favour_of(old: StdArc<Guest>, put: impl FnOnce(&StdArc<Guest>) + Send + 'static) -> StdArc<Guest> {
     let (tx, rx) = channel();
     let n = old.n;
     old.on_drop.set(move || {
@@ -56,18 +53,21 @@ fn node_59910_bun_43088_bpo_28427_a_late_cleanup_spares_the_successor() {
     let map: WeakValueMap<usize, usize> = WeakValueMap::builder().shards(1).build();
     let dying = Shelf::new((0..rounds).map(Arc::new).inspect(|value| drop(map.insert(**value, value))));
     let successors = Mutex::new(Vec::new());
-    in_step(rounds, [
-        &|round| drop(dying.take(round)),
-        &|round| {
-            while map.contains_key(&round) {
-                std::thread::yield_now();
-            }
-            let new = Arc::new(round);
-            assert!(map.insert(round, &new).is_none());
-            successors.lock().unwrap().push(new);
-        },
-        &|round| if round % 2 == 0 { map.reserve(rounds * 4) } else { map.shrink_to_fit() },
-    ]);
+    in_step(
+        rounds,
+        [
+            &|round| drop(dying.take(round)),
+            &|round| {
+                while map.contains_key(&round) {
+                    std::thread::yield_now();
+                }
+                let new = Arc::new(round);
+                assert!(map.insert(round, &new).is_none());
+                successors.lock().unwrap().push(new);
+            },
+            &|round| if round % 2 == 0 { map.reserve(rounds * 4) } else { map.shrink_to_fit() },
+        ],
+    );
     for new in successors.into_inner().unwrap() {
         assert!(Arc::ptr_eq(&map.get(&*new).expect("spared"), &new));
     }
@@ -108,10 +108,13 @@ fn caffeine_568_a_put_over_a_dying_value_is_not_lost() {
         old
     }));
     let new: Vec<_> = (0..rounds).map(Arc::new).collect();
-    in_step(rounds, [&|round| drop(dying.take(round)), &|round| {
-        values.insert(round, &new[round]);
-        drop(keys.insert(&new[round], "new"));
-    }]);
+    in_step(
+        rounds,
+        [&|round| drop(dying.take(round)), &|round| {
+            values.insert(round, &new[round]);
+            drop(keys.insert(&new[round], "new"));
+        }],
+    );
     for new in &new {
         assert!(Arc::ptr_eq(&values.get(&**new).expect("not lost"), new));
         assert_eq!(keys.get(new), Some("new"));

@@ -166,8 +166,7 @@ fn a_table_gives_back_all_that_its_entries_held() {
     let table: WeakKeyMap<Counted, Counted> = WeakKeyMap::new();
     let witness = Arc::new(Counted::new(0, &objects));
     for round in 0..sized(6, 3) {
-        let mut all: Vec<_> =
-            (1..sized(1_000, 30) as u64).map(|n| Arc::new(Counted::new(n, &objects))).collect();
+        let mut all: Vec<_> = (1..sized(1_000, 30) as u64).map(|n| Arc::new(Counted::new(n, &objects))).collect();
         all.push(witness.clone());
         for object in &all {
             map.insert(Counted::new(object.id, &keys), object);
