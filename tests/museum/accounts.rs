@@ -91,14 +91,39 @@ fn spring_31373_the_size_stays_right_when_purges_and_writes_meet() {
     });
     assert_accounts(&map, inserted.into_inner());
     assert!(map.is_empty());
+    // A value under many keys dies while they are purged.
+    let (rounds, keys) = (sized(300, 4), sized(100, 10));
+    let dying = Shelf::new((0..rounds).map(Arc::new));
+    let current = Mutex::new(None);
+    in_step(
+        2 * rounds,
+        [
+            &|round| {
+                if round % 2 == 0 {
+                    assert_eq!(map.len(), 0);
+                    let value = dying.take(round / 2);
+                    map.extend((0..keys).map(|key| (key, &value)));
+                    *current.lock().unwrap() = Some(value);
+                } else {
+                    drop(current.lock().unwrap().take());
+                }
+            },
+            &|round| {
+                if round % 2 == 1 {
+                    map.clear()
+                }
+            },
+        ],
+    );
+    assert_eq!((map.len(), map.pending_removals()), (0, 0));
 }
 
-/// Two threads of CPython committed the same pending removal, and one popped from an empty list. Here two deaths of one pair,
-/// and whoever sweeps, meet at the node's one claim.
+/// Two threads of CPython committed the same pending removal, and one popped from an empty list. Here two deaths of one pair
+/// meet at the node's one claim. A value under many keys dies while they do: the two walks cross in the middle.
 #[test]
 fn cpython_27921_two_deaths_of_one_entry_take_it_out_once() {
     let _dog = watchdog();
-    let rounds = sized(3_000, 10);
+    let (rounds, pairs) = (sized(300, 4), sized(100, 10));
     let told = StdArc::new(AtomicUsize::new(0));
     let hear = told.clone();
     let map: WeakWeakMap<usize, usize> = WeakWeakMap::builder()
@@ -108,21 +133,20 @@ fn cpython_27921_two_deaths_of_one_entry_take_it_out_once() {
             hear.fetch_add(1, SeqCst);
         })
         .build();
-    let (keys, values): (Vec<_>, Vec<_>) = (0..rounds).map(|n| (Arc::new(n), Arc::new(n))).unzip();
-    for (key, value) in keys.iter().zip(&values) {
-        map.insert(key, value);
-    }
-    let (keys, values) = (Shelf::new(keys), Shelf::new(values));
-    in_step(
-        rounds,
-        [&|round| drop(keys.take(round)), &|round| drop(values.take(round)), &|_| {
-            map.run_pending_removals();
-            assert!(map.len() <= rounds, "below zero it would be huge");
-        }],
-    );
-    let stats = map.stats();
-    assert_eq!((map.len(), stats.died, stats.pending_removals), (0, rounds as u64, 0));
-    assert_eq!(told.load(SeqCst), rounds);
+    let (all, values): (Vec<_>, Vec<_>) = (0..rounds)
+        .map(|round| {
+            let (keys, value): (Vec<_>, _) =
+                ((0..pairs).map(|n| Arc::new(round * pairs + n)).collect(), Arc::new(round));
+            keys.iter().for_each(|key| drop(map.insert(key, &value)));
+            (keys, value)
+        })
+        .unzip();
+    let (all, values) = (Shelf::new(all), Shelf::new(values));
+    // The keys go oldest first, and the value's death takes its entries out newest first.
+    in_step(rounds, [&|round| all.take(round).into_iter().for_each(drop), &|round| drop(values.take(round))]);
+    let (stats, n) = (map.stats(), rounds * pairs);
+    assert_eq!((map.len(), stats.died, stats.pending_removals), (0, n as u64, 0));
+    assert_eq!(told.load(SeqCst), n);
 }
 
 /// `sync.Map`'s CompareAndSwap of Go 1.24 was not atomic against other operations, and updates were lost. Here each increment
@@ -162,6 +186,7 @@ fn go_70970_a_compare_and_swap_is_atomic_against_all_else() {
         slot_taken.fetch_add(value.map_or(0, |n| *n), SeqCst);
     };
     in_step(rounds, [&up, &up, &take]);
+    assert!(map.len() <= 1, "one entry a key");
     let there = map.get(&1).map_or(0, |n| *n);
     assert_eq!(taken.into_inner() + there, 2 * rounds as u64);
     let there = slot.load().map_or(0, |n| *n);

@@ -1,12 +1,14 @@
 //! What the museum's rooms share besides the common machinery: rounds in step, and a guest whose destructor is a hook.
 
-use crate::common::{Hook, Over};
+use crate::common::{Hook, Over, sized};
 use std::hash::{Hash, Hasher};
+use std::hint::spin_loop;
 use std::sync::Arc as StdArc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use weakly::std_arc::{Anchor, Anchored};
+use weakly::{Arc, WeakList};
 
 /// Runs every part on a thread of its own, round for round: none begins a round before all have ended the one before, so
 /// whatever a round holds for them, they come to it at once.
@@ -19,11 +21,14 @@ pub fn in_step<const N: usize>(rounds: usize, parts: [&(dyn Fn(usize) + Sync); N
                 let _over = Over(over); // a panic in one part ends the others' wait
                 for round in 0..rounds {
                     arrived.fetch_add(1, SeqCst);
+                    let mut spun = 0;
                     while arrived.load(SeqCst) < (round + 1) * N {
                         if over.load(SeqCst) && arrived.load(SeqCst) < (round + 1) * N {
                             return;
                         }
-                        thread::yield_now();
+                        spun += 1;
+                        // To start at once one must not sleep; but there may be fewer cores than parts.
+                        if spun < sized(500, 0) { spin_loop() } else { thread::yield_now() }
                     }
                     part(round);
                 }
@@ -45,6 +50,12 @@ impl<T> Shelf<T> {
     pub fn take(&self, round: usize) -> T {
         self.0[round].lock().unwrap().take().expect("taken once")
     }
+}
+
+/// Gives an object a long death: its elements in `list` leave before whatever it was put into until now, so that others come
+/// to it in between.
+pub fn long_death<T: 'static>(object: &Arc<T>, list: &WeakList<T>) {
+    (0..sized(200, 10)).for_each(|_| list.push(object));
 }
 
 /// An object of `std`'s `Arc`: dead before its destructor runs, while its entries leave after it. So the destructor is the very

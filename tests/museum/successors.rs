@@ -1,10 +1,10 @@
 //! A key whose old object dies, and the new object that takes its place: who removes what.
 
 use crate::common::{Constant, Hooked, assert_accounts, sized, watchdog};
-use crate::help::{Guest, Shelf, in_step};
+use crate::help::{Guest, Shelf, in_step, long_death};
 use std::sync::mpsc::channel;
 use std::sync::{Arc as StdArc, Mutex};
-use weakly::{Arc, Compute, Weak, WeakKeyMap, WeakValueMap, std_arc};
+use weakly::{Arc, Compute, Weak, WeakKeyMap, WeakList, WeakValueMap, std_arc};
 
 /// Lets `old` die, and between its death and the cleanup of its entry puts an equal successor there, which is returned.
 fn dies_in_favour_of(old: StdArc<Guest>, put: impl FnOnce(&StdArc<Guest>) + Send + 'static) -> StdArc<Guest> {
@@ -48,25 +48,26 @@ fn node_59910_bun_43088_bpo_28427_a_late_cleanup_spares_the_successor() {
     });
     assert!(StdArc::ptr_eq(std_arc::Interned::as_arc(&interner.get(&*new).expect("spared")), &new));
 
-    // And on two threads, while a third keeps the shard busy, so that cleanups are late.
-    let rounds = sized(2_000, 10);
+    // And on two threads.
+    let (rounds, list) = (sized(500, 10), WeakList::new());
     let map: WeakValueMap<usize, usize> = WeakValueMap::builder().shards(1).build();
-    let dying = Shelf::new((0..rounds).map(Arc::new).inspect(|value| drop(map.insert(**value, value))));
+    let dying = Shelf::new((0..rounds).map(|n| {
+        let old = Arc::new(n);
+        map.insert(n, &old);
+        long_death(&old, &list);
+        old
+    }));
     let successors = Mutex::new(Vec::new());
     in_step(
         rounds,
-        [
-            &|round| drop(dying.take(round)),
-            &|round| {
-                while map.contains_key(&round) {
-                    std::thread::yield_now();
-                }
-                let new = Arc::new(round);
-                assert!(map.insert(round, &new).is_none());
-                successors.lock().unwrap().push(new);
-            },
-            &|round| if round % 2 == 0 { map.reserve(rounds * 4) } else { map.shrink_to_fit() },
-        ],
+        [&|round| drop(dying.take(round)), &|round| {
+            while map.contains_key(&round) {
+                std::thread::yield_now();
+            }
+            let new = Arc::new(round);
+            assert!(map.insert(round, &new).is_none());
+            successors.lock().unwrap().push(new);
+        }],
     );
     for new in successors.into_inner().unwrap() {
         assert!(Arc::ptr_eq(&map.get(&*new).expect("spared"), &new));
@@ -98,13 +99,14 @@ fn caffeine_568_a_put_over_a_dying_value_is_not_lost() {
         assert!(Arc::ptr_eq(&map.get(&Hooked::new(7)).expect("not lost"), &new));
         assert_eq!((map.len(), map.stats().died, map.stats().replaced), (1, 1, 0));
     }
-    let rounds = sized(3_000, 10);
+    let (rounds, list) = (sized(500, 10), WeakList::new());
     let values: WeakValueMap<usize, usize> = WeakValueMap::builder().shards(1).build();
     let keys: WeakKeyMap<usize, &str> = WeakKeyMap::builder().shards(1).build();
     let dying = Shelf::new((0..rounds).map(|n| {
         let old = Arc::new(n);
         values.insert(n, &old);
         keys.insert(&old, "old");
+        long_death(&old, &list);
         old
     }));
     let new: Vec<_> = (0..rounds).map(Arc::new).collect();
