@@ -1,12 +1,12 @@
 //! Who took an entry out, how often, and how many are left.
 
 use crate::common::{Rng, assert_accounts, long, seed, sized, together, watchdog};
-use crate::help::{Shelf, in_step};
+use crate::help::{Shelf, in_step, long_death, until_dead};
 use std::sync::Arc as StdArc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use weakly::atomic::AtomicArc;
-use weakly::{Arc, Cause, Compute, Computed, WeakKeyMap, WeakValueMap, WeakWeakMap};
+use weakly::{Arc, Cause, Compute, Computed, WeakKeyMap, WeakList, WeakValueMap, WeakWeakMap};
 
 /// Caffeine told of an explicit removal as of a collection, without the value. Here whoever claims the node is its one owner:
 /// a removal has its value in hand before it claims, and the claim's cause is what listeners hear.
@@ -119,11 +119,12 @@ fn spring_31373_the_size_stays_right_when_purges_and_writes_meet() {
 }
 
 /// Two threads of CPython committed the same pending removal, and one popped from an empty list. Here two deaths of one pair
-/// meet at the node's one claim. A value under many keys dies while they do: the two walks cross in the middle.
+/// meet at the node's one claim. A value under many keys dies, and in the middle of its death
+/// they do.
 #[test]
 fn cpython_27921_two_deaths_of_one_entry_take_it_out_once() {
     let _dog = watchdog();
-    let (rounds, pairs) = (sized(300, 4), sized(100, 10));
+    let (rounds, pairs, list) = (sized(500, 4), sized(100, 10), WeakList::new());
     let told = StdArc::new(AtomicUsize::new(0));
     let hear = told.clone();
     let map: WeakWeakMap<usize, usize> = WeakWeakMap::builder()
@@ -138,12 +139,21 @@ fn cpython_27921_two_deaths_of_one_entry_take_it_out_once() {
             let (keys, value): (Vec<_>, _) =
                 ((0..pairs).map(|n| Arc::new(round * pairs + n)).collect(), Arc::new(round));
             keys.iter().for_each(|key| drop(map.insert(key, &value)));
+            long_death(&value, &list);
             (keys, value)
         })
         .unzip();
+    let dying: Vec<_> = values.iter().map(Arc::downgrade).collect();
     let (all, values) = (Shelf::new(all), Shelf::new(values));
-    // The keys go oldest first, and the value's death takes its entries out newest first.
-    in_step(rounds, [&|round| all.take(round).into_iter().for_each(drop), &|round| drop(values.take(round))]);
+    // Entries go newest first in the value's death, and oldest first with the keys.
+    in_step(
+        rounds,
+        [&|round| drop(values.take(round)), &|round| {
+            let keys = all.take(round);
+            until_dead(&dying[round]);
+            keys.into_iter().for_each(drop);
+        }],
+    );
     let (stats, n) = (map.stats(), rounds * pairs);
     assert_eq!((map.len(), stats.died, stats.pending_removals), (0, n as u64, 0));
     assert_eq!(told.load(SeqCst), n);
@@ -163,6 +173,7 @@ fn go_70970_a_compare_and_swap_is_atomic_against_all_else() {
         let done = map.compute(1, |old| Compute::Insert(Arc::new(old.map_or(1, |n| *n + 1))));
         let Computed::Inserted { new, .. } = done else { panic!("{done:?}") };
         held.lock().unwrap().push(new);
+        assert!(map.keys().count() <= 1, "one entry a key");
         loop {
             let old = slot.load();
             let new = Arc::new(old.as_deref().map_or(1, |n| n + 1));
@@ -186,7 +197,6 @@ fn go_70970_a_compare_and_swap_is_atomic_against_all_else() {
         slot_taken.fetch_add(value.map_or(0, |n| *n), SeqCst);
     };
     in_step(rounds, [&up, &up, &take]);
-    assert!(map.len() <= 1, "one entry a key");
     let there = map.get(&1).map_or(0, |n| *n);
     assert_eq!(taken.into_inner() + there, 2 * rounds as u64);
     let there = slot.load().map_or(0, |n| *n);

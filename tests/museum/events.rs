@@ -11,7 +11,7 @@ use weakly::{Arc, Cause, WeakKeyMap, WeakValueMap};
 #[test]
 fn caffeine_859_guava_2110_a_death_is_told_of_without_any_further_traffic() {
     let _dog = watchdog();
-    let rounds = sized(1_000, 15);
+    let rounds = sized(300, 15);
     let keys = Tally::new();
     let (told, called) = (StdArc::new(AtomicUsize::new(0)), StdArc::new(AtomicUsize::new(0)));
     let hear = told.clone();

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use weakly::std_arc::{Anchor, Anchored};
-use weakly::{Arc, WeakList};
+use weakly::{Arc, Weak, WeakList};
 
 /// Runs every part on a thread of its own, round for round: none begins a round before all have ended the one before, so
 /// whatever a round holds for them, they come to it at once.
@@ -56,6 +56,15 @@ impl<T> Shelf<T> {
 /// to it in between.
 pub fn long_death<T: 'static>(object: &Arc<T>, list: &WeakList<T>) {
     (0..sized(200, 10)).for_each(|_| list.push(object));
+}
+
+/// Waits for a death, and no moment longer.
+pub fn until_dead<T: ?Sized>(weak: &Weak<T>) {
+    let mut spun = 0;
+    while weak.is_alive() {
+        spun += 1;
+        if spun < sized(5_000, 0) { spin_loop() } else { thread::yield_now() }
+    }
 }
 
 /// An object of `std`'s `Arc`: dead before its destructor runs, while its entries leave after it. So the destructor is the very

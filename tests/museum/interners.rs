@@ -1,7 +1,7 @@
 //! Interners: an object that its last two users let go of at once, or that one lets go of while another asks for it.
 
 use crate::common::{Counted, Tally, sized, watchdog};
-use crate::help::{Guest, Shelf, in_step, long_death};
+use crate::help::{Guest, Shelf, in_step, long_death, until_dead};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -96,8 +96,10 @@ fn rustsec_2020_0017_who_interns_while_the_last_handle_drops_gets_a_live_object(
             (canary, guests.intern_arc(Guest::new(n as u64)))
         })
         .collect();
+    let dying: Vec<_> = last.iter().map(|(canary, _)| Arc::downgrade(Interned::as_arc(canary))).collect();
     let last = Shelf::new(last);
     let intern = |n: usize| {
+        until_dead(&dying[n]);
         let (canary, guest) = (native.intern_arc(Canary::new(n)), guests.intern_arc(Guest::new(n as u64)));
         assert!(canary.alive.load(SeqCst) && canary.n == n && guest.n == n as u64);
         // As long as it is held, it is the one.

@@ -71,7 +71,7 @@ fn cpython_128008_a_look_runs_no_destructor_or_runs_it_where_it_may_do_anything(
         }
     }
     let _dog = watchdog();
-    let rounds = sized(3_000, 20);
+    let rounds = sized(500, 20);
     let map: WeakValueMap<usize, Here> = WeakValueMap::new();
     let objects: Vec<_> = (0..rounds).map(|_| Arc::new(Here)).collect();
     let looks: Vec<_> = objects.iter().map(|object| (Arc::downgrade(object), Proxy::new(object))).collect();

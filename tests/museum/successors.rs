@@ -1,7 +1,8 @@
 //! A key whose old object dies, and the new object that takes its place: who removes what.
 
 use crate::common::{Constant, Hooked, assert_accounts, sized, watchdog};
-use crate::help::{Guest, Shelf, in_step, long_death};
+use crate::help::{Guest, Shelf, in_step, long_death, until_dead};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::channel;
 use std::sync::{Arc as StdArc, Mutex};
 use weakly::{Arc, Compute, Weak, WeakKeyMap, WeakList, WeakValueMap, std_arc};
@@ -48,26 +49,34 @@ fn node_59910_bun_43088_bpo_28427_a_late_cleanup_spares_the_successor() {
     });
     assert!(StdArc::ptr_eq(std_arc::Interned::as_arc(&interner.get(&*new).expect("spared")), &new));
 
-    // And on two threads.
-    let (rounds, list) = (sized(500, 10), WeakList::new());
+    // And on two threads, while a third keeps the shard busy, so that cleanups wait for it.
+    let (rounds, list) = (sized(150, 10), WeakList::new());
     let map: WeakValueMap<usize, usize> = WeakValueMap::builder().shards(1).build();
-    let dying = Shelf::new((0..rounds).map(|n| {
-        let old = Arc::new(n);
-        map.insert(n, &old);
-        long_death(&old, &list);
-        old
-    }));
-    let successors = Mutex::new(Vec::new());
+    let old: Vec<_> = (0..rounds).map(Arc::new).collect();
+    for old in &old {
+        map.insert(**old, old);
+        long_death(old, &list);
+    }
+    let weak: Vec<_> = old.iter().map(Arc::downgrade).collect();
+    let (old, successors, there) = (Shelf::new(old), Mutex::new(Vec::new()), AtomicUsize::new(0));
     in_step(
         rounds,
-        [&|round| drop(dying.take(round)), &|round| {
-            while map.contains_key(&round) {
-                std::thread::yield_now();
-            }
-            let new = Arc::new(round);
-            assert!(map.insert(round, &new).is_none());
-            successors.lock().unwrap().push(new);
-        }],
+        [
+            &|round| drop(old.take(round)),
+            &|round| {
+                until_dead(&weak[round]);
+                let new = Arc::new(round);
+                assert!(map.insert(round, &new).is_none());
+                successors.lock().unwrap().push(new);
+                there.fetch_add(1, SeqCst);
+            },
+            &|round| {
+                while there.load(SeqCst) <= round {
+                    map.reserve(rounds * 4);
+                    map.shrink_to_fit();
+                }
+            },
+        ],
     );
     for new in successors.into_inner().unwrap() {
         assert!(Arc::ptr_eq(&map.get(&*new).expect("spared"), &new));
