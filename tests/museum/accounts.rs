@@ -110,7 +110,7 @@ fn spring_31373_the_size_stays_right_when_purges_and_writes_meet() {
             },
             &|round| {
                 if round % 2 == 1 {
-                    map.clear()
+                    map.clear();
                 }
             },
         ],
