@@ -16,7 +16,7 @@ fi
 # collector is never freed, which Miri would call a leak.
 export MIRIFLAGS="-Zmiri-tree-borrows -Zmiri-permissive-provenance -Zmiri-disable-isolation -Zmiri-ignore-leaks"
 if [ "${1:-}" = --long ]; then
-    for test in it busy_shard thread_exit process_exit; do
+    for test in it museum busy_shard thread_exit process_exit; do
         cargo +nightly miri test --locked --test "$test"
     done
 else
