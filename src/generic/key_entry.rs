@@ -114,8 +114,11 @@ impl<A: Pointer, P: Payload, R> Entry for KeyEntry<A, P, R> {
     }
 }
 
-// A weak pointer can be where its owners can.
-impl<A: Pointer, P, R> Tells for KeyEntry<A, P, R> {}
+// The key has died then, or its own thread has taken the entry out.
+impl<A: Pointer, R> Tells for KeyEntry<A, (), R> {}
+impl<A: Pointer, V, R> Tells for KeyEntry<A, Owned<V>, R> {}
+// Or the value has died, anywhere: so anybody may be shown the key, and may upgrade it.
+impl<K: Pointer<Weak: Send + Sync>, A: Pointer, R> Tells for KeyEntry<K, Weakly<A>, R> {}
 
 /// An owner that a look has left behind: a key's, or a payload's.
 #[doc(hidden)]

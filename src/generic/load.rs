@@ -36,17 +36,20 @@ impl<E: Live<Value: Clone>, S> Base<E, S> {
                 // Of the name alone: a reference to the whole entry would end when the value is filled in.
                 flights.join(hash.0, NonNull::from(node.entry.name()), same, &mut listed)
             };
-            drop((listed, kept));
+            let owed = (listed, kept); // whose destructors are user code, and may panic
             match joined {
                 Joined::Again => {
+                    drop(owed);
                     spin(turn);
                     turn += 1;
                 }
                 Joined::Lead(flight) => {
                     let lead = Lead { base: self, flights, hash, flight, outcome: None, node: Some(node) };
+                    drop(owed);
                     return lead.run(same, load);
                 }
                 Joined::Wait(flight) => {
+                    drop(owed);
                     let mut debts = Debts::new();
                     let loaded = flight.wait().or_else(|| self.look(hash, &node, &mut debts, &same));
                     if let Some(value) = loaded {
@@ -85,38 +88,38 @@ struct Lead<'a, E: Live, S> {
 
 impl<E: Live<Value: Clone>, S> Lead<'_, E, S> {
     fn run<R>(
-        mut self,
+        self,
         same: impl Fn(&E::Name, &E::Name, &mut Kept<E::Part>) -> Seen,
         load: impl FnOnce(&E) -> Result<E::Value, R>,
     ) -> Result<E::Value, R> {
-        let mut debts = Debts::<E>::new();
+        let (mut debts, mut this) = (Debts::<E>::new(), self); // the flight ends first: destructors may load again
         // An earlier flight may have filled the map between our miss and our being listed.
-        if let Some(there) = self.base.look(self.hash, self.node(), &mut debts, &same) {
-            return Ok(after((self, debts), there));
+        if let Some(there) = this.base.look(this.hash, this.node(), &mut debts, &same) {
+            return Ok(after((this, debts), there));
         }
-        let value = load(&self.node().entry)?;
-        let node = self.node.as_mut().expect("not published yet");
+        let value = load(&this.node().entry)?;
+        let node = this.node.as_mut().expect("not published yet");
         // SAFETY: others look at the name only, which filling leaves alone.
         unsafe { E::fill(node.entry(), &value) };
         loop {
             let guard = pin();
-            let survey = self.base.survey_for(self.node(), &guard, self.hash, &mut debts, &same);
+            let survey = this.base.survey_for(this.node(), &guard, this.hash, &mut debts, &same);
             if let Some(there) = debts.found.take() {
                 drop(guard);
                 let there = E::value(there, &mut debts.kept);
-                return Ok(after((self, debts, value), there));
+                return Ok(after((this, debts, value), there));
             }
-            self.flight.seal();
-            match survey.insert(self.node.take().expect("not published yet"), &guard) {
+            this.flight.seal();
+            match survey.insert(this.node.take().expect("not published yet"), &guard) {
                 Ok(()) => break,
                 Err(back) => {
-                    self.flight.unseal(NonNull::from(back.entry.name()));
-                    self.node = Some(back);
+                    this.flight.unseal(NonNull::from(back.entry.name()));
+                    this.node = Some(back);
                 }
             }
         }
-        self.outcome = Some(value.clone());
-        Ok(after((self, debts), value))
+        this.outcome = Some(value.clone());
+        Ok(after((this, debts), value))
     }
 
     fn node(&self) -> &Fresh<E> {

@@ -125,10 +125,12 @@ impl<T: ?Sized, Q: ?Sized + Hash + Equivalent<T>> Lookup<T, ByEq> for Q {
 }
 
 impl<T: ?Sized, Q: ?Sized + Equivalent<T>> Matches<T, ByEq> for Q {
-    /// Of a `T` only, for another type may begin at the same address; and not of a zero-sized one, for it may too.
+    /// Of a `T` only, for another type may begin at the same address; and not of a zero-sized one, for it may too; nor of an
+    /// unsized one, for so may its own prefix or first field.
     #[inline]
     fn address(&self) -> Option<*const ()> {
-        (size_of_val(self) > 0 && typeid::of::<Q>() == typeid::of::<T>()).then(|| thin(self))
+        let is_sized = size_of::<&Q>() == size_of::<*const ()>();
+        (is_sized && size_of_val(self) > 0 && typeid::of::<Q>() == typeid::of::<T>()).then(|| thin(self))
     }
 
     #[inline]

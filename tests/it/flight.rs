@@ -8,9 +8,9 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::channel;
-use std::sync::{Barrier, Mutex};
+use std::sync::{Arc as StdArc, Barrier, Mutex};
 use std::thread;
-use weakly::{Arc, Cause, WeakValueMap};
+use weakly::{Arc, Cause, WeakKeyMap, WeakValueMap};
 
 fn map<S: Default>(shards: usize) -> WeakValueMap<u64, u64, S> {
     WeakValueMap::builder().shards(shards).hasher(S::default()).build()
@@ -440,6 +440,94 @@ fn a_comparison_that_panics_leaves_the_load_it_looked_at_alone() {
         let one = slow.join().unwrap();
         assert_eq!((*one, *two, map.len()), (1, 2, 2));
     });
+}
+
+/// A key whose comparison and whose destructor do something, each once. All have one hash.
+struct Acting {
+    id: u64,
+    on_eq: Act,
+    on_drop: Act,
+}
+
+type Act = Mutex<Option<Box<dyn FnOnce() + Send>>>;
+
+impl Acting {
+    fn new(id: u64) -> Self {
+        Acting { id, on_eq: Act::default(), on_drop: Act::default() }
+    }
+}
+
+impl Hash for Acting {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u8(0);
+    }
+}
+
+impl PartialEq for Acting {
+    fn eq(&self, other: &Self) -> bool {
+        let act = self.on_eq.lock().unwrap().take();
+        if let Some(act) = act {
+            act();
+        }
+        self.id == other.id
+    }
+}
+
+impl Eq for Acting {}
+
+impl Drop for Acting {
+    fn drop(&mut self) {
+        if let Some(act) = self.on_drop.get_mut().unwrap().take() {
+            act();
+        }
+    }
+}
+
+#[test]
+fn a_panic_of_what_joining_has_left_behind_ends_the_load() {
+    let _dog = watchdog();
+    let map: WeakKeyMap<Acting, u64> = WeakKeyMap::new();
+    let two = Arc::new(Acting::new(2));
+    let (loading, is_loading) = channel();
+    let (compared, may_end) = channel();
+    let (gone, is_gone) = channel();
+    thread::scope(|scope| {
+        let map = &map;
+        scope.spawn(move || {
+            let one = Arc::new(Acting::new(1));
+            *one.on_drop.lock().unwrap() = Some(Box::new(|| planned()));
+            map.get_or_insert_with(&one, |_| {
+                loading.send(()).unwrap();
+                may_end.recv().unwrap();
+                1
+            });
+            drop(one); // not the last: who is comparing has another
+            gone.send(()).unwrap();
+        });
+        is_loading.recv().unwrap();
+        *two.on_eq.lock().unwrap() = Some(Box::new(move || {
+            compared.send(()).unwrap();
+            is_gone.recv().unwrap();
+        }));
+        assert!(panics_as_planned(|| assert_eq!(map.get_or_insert_with(&two, |_| 2), 2)));
+    });
+    assert_eq!((map.get_or_insert_with(&two, |_| 3), map.len()), (3, 1));
+}
+
+#[test]
+fn what_a_failed_load_has_left_behind_may_load_the_key() {
+    let map: StdArc<WeakKeyMap<Acting, u64>> = StdArc::default();
+    let [one, two] = [1, 2].map(|id| Arc::new(Acting::new(id)));
+    map.insert(&one, 1);
+    *one.on_drop.lock().unwrap() = Some({
+        let (map, two) = (map.clone(), two.clone());
+        Box::new(move || assert_eq!(map.get_or_insert_with(&two, |_| 2), 2))
+    });
+    let failed = map.get_or_try_insert_with(&two, |_| {
+        drop(one); // not the last: the load that compared it has another
+        Err(())
+    });
+    assert_eq!((failed, map.get(&two)), (Err(()), Some(2)));
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod key_map;
 mod key_stress;
 mod kinds;
 mod list;
+mod other_histories;
 mod promises;
 mod ptr;
 mod sets;

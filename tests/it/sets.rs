@@ -1,9 +1,9 @@
 //! `WeakSet` and `PtrWeakSet`: one body for both, with each hasher, on both faces; algebra.
 
-use crate::common::{Good, sized};
+use crate::common::{Constant, Good, sized};
 use crate::kinds::{kinds, sorted, text, texts, whole};
 use std::collections::BTreeSet;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{Arc as StdArc, Mutex};
 use weakly::{Arc, Cause, Cursor, ObserverKind, PtrWeakSet, Weak, WeakSet, unsize};
 
@@ -231,6 +231,46 @@ fn by_address_equal_objects_are_two() {
     let objects: [Arc<dyn Send + Sync>; 3] = [unsize!(Arc::new(())), unsize!(Arc::new(())), unsize!(Arc::new(5))];
     let set: PtrWeakSet<dyn Send + Sync> = objects.iter().collect();
     assert!(objects.iter().all(|e| set.contains(e) && set.contains(&Arc::downgrade(e))) && set.len() == 3);
+}
+
+#[test]
+fn a_part_that_begins_where_the_element_does_is_another() {
+    let long: Arc<str> = Arc::from("longer");
+    let set: WeakSet<str, Constant> = [&long].into_iter().collect();
+    assert!(set.contains(&*long) && !set.contains(&long[..4]) && set.take(&long[..1]).is_none());
+
+    /// Of the same name, and so of the same hash, as its part.
+    trait Named: Send + Sync {
+        fn kind(&self) -> &str;
+    }
+    impl Hash for dyn Named {
+        fn hash<H: Hasher>(&self, state: &mut H) {
+            "ann".hash(state);
+        }
+    }
+    impl PartialEq for dyn Named {
+        fn eq(&self, other: &Self) -> bool {
+            self.kind() == other.kind()
+        }
+    }
+    impl Eq for dyn Named {}
+    struct Part(u8);
+    impl Named for Part {
+        fn kind(&self) -> &str {
+            "part"
+        }
+    }
+    struct Whole([Part; 2]);
+    impl Named for Whole {
+        fn kind(&self) -> &str {
+            "whole"
+        }
+    }
+    let ann = Arc::new(Whole([Part(1), Part(2)]));
+    let whole = unsize!(ann.clone() => dyn Named);
+    let set: WeakSet<dyn Named> = WeakSet::from([&whole]);
+    let first: &dyn Named = &ann.0[0];
+    assert!(set.contains(&whole) && set.contains(&*whole) && !set.contains(first), "{}", ann.0[0].0);
 }
 
 #[test]

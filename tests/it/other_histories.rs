@@ -1,0 +1,427 @@
+//! Histories of one weakly held key, of one element, and of a list: see `history`, whose search this is.
+
+use crate::common::sized;
+use crate::history::{Actor, KEY, Kind, Lives, Model, Name, Object, name, search};
+use std::sync::Arc as StdArc;
+use weakly::generic::{WeakKeyMap, WeakList, WeakSet};
+use weakly::{Arc, Compute, Computed};
+
+/// One key of a map that holds its keys weakly: objects, and after them values.
+#[derive(Clone, Copy, Debug)]
+enum KeyCall {
+    Insert(Name, Name, Name),
+    TryInsert(Name, Name, bool),
+    /// `get_or_insert` or `get_or_insert_with`: key, value, what came.
+    Or(Name, Name, Name),
+    ComputeSwap(Name, Name, Name),
+    ComputeRemove(Name),
+    Update(Name, bool),
+    Get(Name),
+    GetBoth(Name, Name),
+    Contains(bool),
+    Walk(Name),
+    RemoveEntry(Name, Name),
+    RemoveExact(Name, Name),
+    Clear,
+}
+
+/// The key's object, dead or alive, and the value.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+struct KeyMap(Name, Name);
+
+impl Model for KeyMap {
+    type Call = KeyCall;
+
+    fn answers(&mut self, lives: &mut Lives, call: KeyCall) -> bool {
+        if lives.is_dead(self.0) {
+            *self = KeyMap(0, 0);
+        }
+        let KeyMap(key, value) = *self;
+        match call {
+            KeyCall::Insert(new, with, old) | KeyCall::ComputeSwap(new, with, old) => {
+                *self = KeyMap(new, with);
+                old == value
+            }
+            KeyCall::TryInsert(new, with, true) => {
+                *self = KeyMap(new, with);
+                key == 0
+            }
+            KeyCall::TryInsert(_, _, false) => key != 0,
+            KeyCall::Or(new, with, got) if got == with => {
+                *self = KeyMap(new, with);
+                key == 0
+            }
+            KeyCall::Or(_, _, got) => got == value && key != 0,
+            KeyCall::Update(with, done) => {
+                if done {
+                    self.1 = with;
+                }
+                done == (key != 0)
+            }
+            KeyCall::Get(got) | KeyCall::Walk(got) => got == value,
+            KeyCall::GetBoth(object, got) => {
+                lives.hand_out(object);
+                (object, got) == (key, value)
+            }
+            KeyCall::Contains(seen) => seen == (key != 0),
+            KeyCall::ComputeRemove(old) => {
+                *self = KeyMap(0, 0);
+                old == value
+            }
+            KeyCall::RemoveEntry(object, old) => {
+                lives.hand_out(object);
+                *self = KeyMap(0, 0);
+                (object, old) == (key, value)
+            }
+            KeyCall::RemoveExact(object, 0) => object != key,
+            KeyCall::RemoveExact(object, old) => {
+                *self = KeyMap(0, 0);
+                (object, old) == (key, value)
+            }
+            KeyCall::Clear => {
+                *self = KeyMap(0, 0);
+                true
+            }
+        }
+    }
+
+    /// A look-up by equality holds what it compares.
+    fn holds(_: KeyCall) -> bool {
+        true
+    }
+}
+
+fn act_on_keys<A: Kind>(map: &WeakKeyMap<A, Name>, actor: &mut Actor<'_, KeyMap, A>) {
+    let q = &Object::new(KEY, 0);
+    let what = actor.rng.below(20);
+    if what < 7 {
+        let (key, with) = (actor.new_object(), actor.new_name());
+        let new = key.name;
+        actor.call(|| {
+            let call = match what {
+                0 | 1 => KeyCall::Insert(new, with, map.insert(&key, with).map_or(0, |old| *old)),
+                2 => KeyCall::TryInsert(new, with, map.try_insert(&key, with).is_ok()),
+                3 => KeyCall::Or(new, with, map.get_or_insert(&key, with)),
+                4 | 5 => KeyCall::Or(new, with, map.get_or_insert_with(&key, |_| with)),
+                _ => match map.compute(&key, |_| Compute::Insert(with)) {
+                    Computed::Inserted { old, .. } => KeyCall::ComputeSwap(new, with, old.unwrap_or(0)),
+                    other => unreachable!("{other:?}"),
+                },
+            };
+            (call, None)
+        });
+        actor.held.push(key);
+        return;
+    }
+    match what {
+        7 | 8 => {
+            let with = actor.new_name();
+            actor.call(|| (KeyCall::Update(with, map.update(q, |_| with)), None));
+        }
+        9 => actor.call(|| (KeyCall::Get(map.get(q).unwrap_or(0)), None)),
+        10 => actor.call(|| {
+            let (key, value) = map.get_both(q).unzip();
+            (KeyCall::GetBoth(name(&key), value.unwrap_or(0)), key)
+        }),
+        11 => actor.call(|| (KeyCall::Contains(map.contains_key(q)), None)),
+        12 => actor.call(|| {
+            let there = map.iter().find(|(key, _)| key.class == KEY);
+            (KeyCall::Walk(there.map_or(0, |(_, value)| value)), None)
+        }),
+        13 => actor.call(|| {
+            let (key, value) = map.remove_entry(q).unzip();
+            (KeyCall::RemoveEntry(name(&key), value.map_or(0, |value| *value)), key)
+        }),
+        14 => {
+            if let Some(key) = actor.held.last().cloned() {
+                actor.call(|| match map.compute(&key, |_| Compute::Remove) {
+                    Computed::Removed(old) => (KeyCall::ComputeRemove(old), None),
+                    _ => (KeyCall::ComputeRemove(0), None),
+                });
+                drop(key);
+            }
+        }
+        15 => {
+            if let Some(key) = actor.held.last() {
+                let (named, exact) = (key.name, A::downgrade(key));
+                actor.call(|| (KeyCall::RemoveExact(named, map.remove_exact(&exact).map_or(0, |old| *old)), None));
+            }
+        }
+        16 if actor.rng.below(4) == 0 => actor.call(|| {
+            map.clear();
+            (KeyCall::Clear, None)
+        }),
+        _ => actor.drop_one(),
+    }
+}
+
+fn histories_of_keys<A: Kind>(rounds: usize, deferred: bool) {
+    let builder = WeakKeyMap::<A, Name>::builder().shards(1);
+    let map = if deferred { builder.deferred_values().build() } else { builder.build() };
+    let disturb = |others: Vec<A>| {
+        // Of other hashes: who compares a key holds it.
+        map.extend(others.iter().map(|key| (key, 0)));
+        drop(others);
+        map.shrink_to_fit();
+    };
+    search(rounds, |actor| act_on_keys(&map, actor), disturb, || !map.contains_key(&Object::new(KEY, 0)));
+}
+
+#[test]
+fn histories_of_one_weak_key_are_linearizable() {
+    histories_of_keys::<Arc<Object>>(sized(3_000, 3), false);
+    histories_of_keys::<Arc<Object>>(sized(1_000, 3), true);
+}
+
+#[test]
+fn histories_of_one_weak_key_of_a_guest_are_linearizable() {
+    histories_of_keys::<StdArc<Object>>(sized(3_000, 3), false);
+}
+
+/// One element of a set.
+#[derive(Clone, Copy, Debug)]
+enum SetCall {
+    Insert(Name, bool),
+    /// `get_or_insert` or `get_or_insert_with`: ours, what came.
+    Or(Name, Name),
+    Replace(Name, Name),
+    Get(Name),
+    Contains(bool),
+    Walk(Name),
+    Take(Name),
+    RemoveExact(Name, bool),
+    Clear,
+}
+
+/// The element, dead or alive.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+struct Set(Name);
+
+impl Model for Set {
+    type Call = SetCall;
+
+    fn answers(&mut self, lives: &mut Lives, call: SetCall) -> bool {
+        let alive = lives.alive(self.0);
+        match call {
+            SetCall::Insert(new, true) => {
+                self.0 = new;
+                alive == 0
+            }
+            SetCall::Insert(_, false) => alive != 0,
+            SetCall::Or(new, got) if got == new => {
+                self.0 = new;
+                alive == 0
+            }
+            SetCall::Or(_, got) | SetCall::Get(got) | SetCall::Walk(got) => {
+                lives.hand_out(got);
+                got == alive
+            }
+            SetCall::Replace(new, old) => {
+                lives.hand_out(old);
+                self.0 = new;
+                old == alive
+            }
+            SetCall::Contains(seen) => seen == (alive != 0),
+            SetCall::Take(old) => {
+                lives.hand_out(old);
+                self.0 = 0;
+                old == alive
+            }
+            SetCall::RemoveExact(name, removed) => {
+                if removed {
+                    self.0 = 0;
+                }
+                removed == (alive == name)
+            }
+            SetCall::Clear => {
+                self.0 = 0;
+                true
+            }
+        }
+    }
+
+    fn holds(_: SetCall) -> bool {
+        true
+    }
+}
+
+fn act_on_elements<A: Kind>(set: &WeakSet<A>, actor: &mut Actor<'_, Set, A>) {
+    let q = &Object::new(KEY, 0);
+    match actor.rng.below(16) {
+        0..3 => {
+            let new = actor.new_object();
+            actor.call(|| (SetCall::Insert(new.name, set.insert(&new)), None));
+            actor.held.push(new);
+        }
+        3..5 => {
+            let new = actor.new_object();
+            let named = new.name;
+            actor.call(|| {
+                let got = set.get_or_insert_with(q, |_| new);
+                (SetCall::Or(named, got.name), Some(got))
+            });
+        }
+        5 => {
+            let new = actor.new_object();
+            actor.call(|| {
+                let old = set.replace(&new);
+                (SetCall::Replace(new.name, name(&old)), old)
+            });
+            actor.held.push(new);
+        }
+        6 | 7 => actor.call(|| {
+            let got = set.get(q);
+            (SetCall::Get(name(&got)), got)
+        }),
+        8 => actor.call(|| (SetCall::Contains(set.contains(q)), None)),
+        9 => actor.call(|| {
+            let got = set.iter().find(|element| element.class == KEY);
+            (SetCall::Walk(name(&got)), got)
+        }),
+        10 => actor.call(|| {
+            let got = set.take(q);
+            (SetCall::Take(name(&got)), got)
+        }),
+        11 => {
+            if let Some(element) = actor.held.last() {
+                let (named, exact) = (element.name, A::downgrade(element));
+                actor.call(|| (SetCall::RemoveExact(named, set.remove_exact(&exact)), None));
+            }
+        }
+        12 if actor.rng.below(4) == 0 => actor.call(|| {
+            set.clear();
+            (SetCall::Clear, None)
+        }),
+        _ => actor.drop_one(),
+    }
+}
+
+fn histories_of_elements<A: Kind>(rounds: usize) {
+    let set: WeakSet<A> = WeakSet::builder().shards(1).build();
+    let disturb = |others: Vec<A>| {
+        set.extend(&others);
+        drop(others);
+        set.shrink_to_fit();
+    };
+    search(rounds, |actor| act_on_elements(&set, actor), disturb, || !set.contains(&Object::new(KEY, 0)));
+}
+
+#[test]
+fn histories_of_one_element_are_linearizable() {
+    histories_of_elements::<Arc<Object>>(sized(3_000, 3));
+}
+
+#[test]
+fn histories_of_one_guest_in_a_set_are_linearizable() {
+    histories_of_elements::<StdArc<Object>>(sized(3_000, 3));
+}
+
+/// A list of few objects.
+#[derive(Clone, Copy, Debug)]
+enum ListCall {
+    Push(Name),
+    Remove(Name, bool),
+    Contains(Name, bool),
+    Pop(Name),
+    /// The first that a walk came to. It may find none though there always was one: what is pushed meanwhile it does not see.
+    First(Name),
+    Clear,
+}
+
+/// The elements, dead or alive.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+struct List(Vec<Name>);
+
+impl Model for List {
+    type Call = ListCall;
+
+    fn answers(&mut self, lives: &mut Lives, call: ListCall) -> bool {
+        let List(all) = self;
+        all.retain(|&name| !lives.is_dead(name));
+        match call {
+            ListCall::Push(name) => {
+                all.push(name);
+                true
+            }
+            ListCall::Remove(name, removed) => {
+                let first = all.iter().position(|&there| there == name);
+                if let Some(first) = first {
+                    all.remove(first);
+                }
+                removed == first.is_some()
+            }
+            ListCall::Contains(name, seen) => seen == all.contains(&name),
+            ListCall::Pop(name) => {
+                lives.hand_out(name);
+                name == all.pop().unwrap_or(0)
+            }
+            ListCall::First(0) => true,
+            ListCall::First(name) => {
+                lives.hand_out(name);
+                all.first() == Some(&name)
+            }
+            ListCall::Clear => {
+                all.clear();
+                true
+            }
+        }
+    }
+
+    /// Of others than its own argument.
+    fn holds(call: ListCall) -> bool {
+        matches!(call, ListCall::Pop(_) | ListCall::First(_))
+    }
+}
+
+fn act_on_list<A: Kind>(list: &WeakList<A>, actor: &mut Actor<'_, List, A>) {
+    match actor.rng.below(16) {
+        0..3 => {
+            let new = actor.new_object();
+            actor.call(|| {
+                list.push(&new);
+                (ListCall::Push(new.name), None)
+            });
+            actor.held.push(new);
+        }
+        what @ 3..10 => {
+            if let Some(object) = actor.held.first().cloned() {
+                actor.call(|| match what {
+                    3..5 => {
+                        list.push(&object);
+                        (ListCall::Push(object.name), None)
+                    }
+                    5..8 => (ListCall::Remove(object.name, list.remove(&object)), None),
+                    _ => (ListCall::Contains(object.name, list.contains(&object)), None),
+                });
+            }
+        }
+        10 => actor.call(|| {
+            let got = list.pop();
+            (ListCall::Pop(name(&got)), got)
+        }),
+        11..13 => actor.call(|| {
+            let got = list.iter().next();
+            (ListCall::First(name(&got)), got)
+        }),
+        13 if actor.rng.below(3) == 0 => actor.call(|| {
+            list.clear();
+            (ListCall::Clear, None)
+        }),
+        _ => actor.drop_one(),
+    }
+}
+
+fn histories_of_lists<A: Kind>(rounds: usize) {
+    let list = WeakList::<A>::new();
+    search(rounds, |actor| act_on_list(&list, actor), drop, || list.is_empty());
+}
+
+#[test]
+fn histories_of_a_list_are_linearizable() {
+    histories_of_lists::<Arc<Object>>(sized(5_000, 5));
+}
+
+#[test]
+fn histories_of_a_list_of_guests_are_linearizable() {
+    histories_of_lists::<StdArc<Object>>(sized(5_000, 5));
+}
