@@ -92,12 +92,14 @@ impl<E: Live<Value: Clone>, S> Lead<'_, E, S> {
         same: impl Fn(&E::Name, &E::Name, &mut Kept<E::Part>) -> Seen,
         load: impl FnOnce(&E) -> Result<E::Value, R>,
     ) -> Result<E::Value, R> {
-        let (mut debts, mut this) = (Debts::<E>::new(), self); // the flight ends first: destructors may load again
+        let mut debts = Debts::<E>::new();
+        let value;
+        let mut this = self; // declared last, so that the flight ends first: destructors may load again
         // An earlier flight may have filled the map between our miss and our being listed.
         if let Some(there) = this.base.look(this.hash, this.node(), &mut debts, &same) {
             return Ok(after((this, debts), there));
         }
-        let value = load(&this.node().entry)?;
+        value = load(&this.node().entry)?;
         let node = this.node.as_mut().expect("not published yet");
         // SAFETY: others look at the name only, which filling leaves alone.
         unsafe { E::fill(node.entry(), &value) };

@@ -204,7 +204,8 @@ impl<T: ?Sized, P: ?Sized + SameObject<T>> Matches<T, ByPointer, ByPointer> for 
 
 /// What names one object: `&T` itself, a pointer to it, or a weak pointer.
 ///
-/// A zero-sized `&T` that is not the object itself may have its address all the same: name such objects by their pointers.
+/// By address alone: a zero-sized `&T` that is not the object itself may have its address all the same, and so may an unsized
+/// one that begins where the object does (`&text[..3]`, a first field as a trait object). Name such objects by their pointers.
 ///
 /// # Examples
 ///
