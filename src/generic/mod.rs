@@ -11,6 +11,7 @@ mod face;
 mod interned;
 mod interner;
 mod iter;
+mod iter_names;
 mod key_entry;
 mod key_face;
 mod key_map;
@@ -39,6 +40,12 @@ pub use iter::Split;
 pub(crate) use iter::What;
 pub use iter::{
     All, Entries, Extract, IntoIter, KeysOnly, OfPair, PinnedWalk, ValuesOnly, Walk, WeakKeysOnly, WeakValuesOnly,
+};
+pub use iter_names::{
+    Drain, ExtractIf, IntoKeys, IntoValues, Iter, KeyDrain, KeyExtractIf, KeyIntoIter, KeyIter, KeyKeys, KeyValues,
+    KeyWeakKeys, Keys, PairDrain, PairExtractIf, PairIter, PairKeys, PairValues, PairWeakKeys, PairWeakValues,
+    PinnedIter, PinnedKeyIter, PinnedKeyValues, PinnedKeys, SetDrain, SetExtractIf, SetIter, SetWeakIter, Values,
+    WeakValues,
 };
 pub use key_map::{KeyMap, PtrWeakKeyMap, WeakKeyMap};
 pub use key_values::{Removed, ValueRef};

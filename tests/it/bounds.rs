@@ -140,9 +140,24 @@ fn covariant<'a>(
         Interned<&'static str>,
         Removed<&'static str>,
         ValueRef<'static, &'static str>,
+        Proxy<&'static str>,
     ),
-) -> (Arc<&'a str>, Weak<&'a str>, Snapshot<'a, &'a str>, Interned<&'a str>, Removed<&'a str>, ValueRef<'a, &'a str>) {
+) -> (
+    Arc<&'a str>,
+    Weak<&'a str>,
+    Snapshot<'a, &'a str>,
+    Interned<&'a str>,
+    Removed<&'a str>,
+    ValueRef<'a, &'a str>,
+    Proxy<&'a str>,
+) {
     all
+}
+
+#[test]
+fn death_is_an_error_and_a_proxy_no_key() {
+    is! { Dead: std::error::Error, Copy; }
+    is_not! { Proxy<u8>: std::hash::Hash; } // as in CPython: what it would hash by may be gone
 }
 
 #[test]
@@ -158,6 +173,50 @@ fn sizes() {
         [word; 3]
     );
     assert_eq!([size_of::<Interned<str>>(), size_of::<Removed<[u8; 100]>>()], [2 * word, word]);
+}
+
+#[test]
+#[allow(clippy::type_complexity, reason = "names are what is tested")]
+fn iterators_can_be_named() {
+    use generic::*;
+    type Odd<T> = fn(&T, &T) -> bool;
+    let key = Arc::new(5);
+    let values = weakly::WeakValueMap::from([(5, &key)]);
+    let of_values: (Iter<'_, i32, Arc<i32>>, Keys<'_, _, _>, Values<'_, _, _>, WeakValues<'_, _, _>, Drain<'_, _, _>) =
+        (values.iter(), values.keys(), values.values(), values.weak_values(), values.drain());
+    let pinned = values.pin();
+    let of_pinned: (PinnedIter<'_, i32, Arc<i32>>, PinnedKeys<'_, _, Arc<i32>>) = (pinned.iter(), pinned.keys());
+    let extract: ExtractIf<'_, i32, Arc<i32>, _> = values.extract_if(|_, _| true);
+    drop((of_values, of_pinned, extract));
+
+    let keys = weakly::WeakKeyMap::from([(&key, 5)]);
+    let of_keys: (
+        KeyIter<'_, Arc<i32>, i32>,
+        KeyKeys<'_, _, _>,
+        KeyWeakKeys<'_, _, _>,
+        KeyValues<'_, _, _>,
+        KeyDrain<'_, _, _>,
+    ) = (keys.iter(), keys.keys(), keys.weak_keys(), keys.values(), keys.drain());
+    let pinned = keys.pin();
+    let of_pinned: (PinnedKeyIter<'_, Arc<i32>, i32>, PinnedKeyValues<'_, Arc<i32>, i32>) =
+        (pinned.iter(), pinned.values());
+    let extract: KeyExtractIf<'_, Arc<i32>, i32, _> = keys.extract_if(|_, _| true);
+    drop((of_keys, of_pinned, extract));
+    let _: KeyIntoIter<Arc<i32>, i32> = keys.into_iter();
+
+    let pairs = weakly::PtrWeakWeakMap::from([(&key, &key)]);
+    let _: (PairIter<'_, Arc<i32>, Arc<i32>, ByPointer>, PairKeys<'_, _, Arc<i32>, _>) = (pairs.iter(), pairs.keys());
+    let _: (PairValues<'_, Arc<i32>, _, _>, PairDrain<'_, _, _, _>) = (pairs.values(), pairs.drain());
+    let _: (PairWeakKeys<'_, _, Arc<i32>, _>, PairWeakValues<'_, Arc<i32>, _, _>) =
+        (pairs.weak_keys(), pairs.weak_values());
+    let never: fn(&Arc<i32>, &Arc<i32>) -> bool = |_, _| false;
+    let _: PairExtractIf<'_, _, _, Odd<Arc<i32>>, ByPointer> = pairs.extract_if(never);
+    let (_, _): (IntoKeys<Arc<i32>>, IntoValues<Arc<i32>>) = (pairs.clone().into_keys(), pairs.into_values());
+
+    let set = weakly::WeakSet::from([&key]);
+    let _: (SetIter<'_, Arc<i32>>, SetWeakIter<'_, Arc<i32>>, SetDrain<'_, _>) =
+        (set.iter(), set.weak_iter(), set.drain());
+    let _: SetExtractIf<'_, Arc<i32>, _> = set.extract_if(|_| true);
 }
 
 #[test]

@@ -3,8 +3,10 @@
 
 #![allow(clippy::needless_borrow, reason = "as users write it")]
 
+mod guests;
 mod interner;
 mod keyed_lock;
+mod observers;
 mod open_once;
 mod pool;
 mod sets;
