@@ -9,7 +9,7 @@ use loom::sync::Mutex;
 use loom::sync::atomic::{AtomicUsize, Ordering, fence};
 use loom::thread::spawn;
 use loom_tests::small::idle;
-use loom_tests::{Drops, Witness, model};
+use loom_tests::{Drops, Witness, model, model_with_preemptions};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
@@ -470,6 +470,21 @@ fn moved_out_drop_or_insert() {
     });
 }
 
+/// Both entries are the map's to unlink, for the anchor may drop when the map is gone.
+#[test]
+fn moved_out_drop_or_insert_and_map_drop() {
+    model("guest: drop of a value taken out / insert of the key, map drop", || {
+        let (map, (drops, old), (_, new)) = (map(), object(), object());
+        map.insert(1, &old);
+        let Ok(value) = Std::try_unwrap(old) else { unreachable!("the only owner") };
+        let other = spawn(move || drop(value));
+        assert!(map.insert(1, &new).is_none());
+        drop(map);
+        other.join().unwrap();
+        assert_eq!(drops.now(), 1);
+    });
+}
+
 /// How a reader looks for a key.
 type Look = fn(&Map) -> bool;
 const GET: Look = |map| map.get(&1).is_some();
@@ -478,7 +493,8 @@ const WALK: Look = |map| map.keys().count() == 1;
 
 /// A key that is always there is never missed: the writer replaces its value, and gives the old one up by `end`.
 fn always_there(name: &'static str, look: Look, end: fn(Std)) {
-    model(name, move || {
+    // At two, who looks at the count alone is not met between the two.
+    model_with_preemptions(name, 3, move || {
         let (map, (drops, old), (_, new)) = (Shared::new(map()), object(), object());
         map.insert(1, &old);
         let writer = spawn({

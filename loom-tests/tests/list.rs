@@ -4,6 +4,7 @@
 use loom::thread::spawn;
 use loom_tests::{Drops, Witness, model_with_preemptions};
 use std::sync::Arc as Shared;
+use weakly::internals::is_pinned;
 use weakly::{Arc, WeakList};
 
 type List = WeakList<Witness>;
@@ -128,6 +129,21 @@ fn push_death_of_an_earlier_occurrence() {
     });
 }
 
+#[test]
+fn push_remove() {
+    model("list: push / remove of it", || {
+        let (stays, new) = (value(), value());
+        let list = list([&stays]);
+        let pusher = spawn({
+            let (list, new) = (list.clone(), new.clone());
+            move || list.push(&new)
+        });
+        let removed = list.remove(&new);
+        pusher.join().unwrap();
+        quiet(&list, 2 - usize::from(removed));
+    });
+}
+
 // Deaths.
 
 #[test]
@@ -182,6 +198,17 @@ fn list_drop_death() {
 }
 
 #[test]
+fn list_drop_death_of_its_only_element() {
+    model("list: the drop of a list of one / its death", || {
+        let value = value();
+        let list = list([&value]);
+        let dying = spawn(move || drop(value));
+        drop(list);
+        dying.join().unwrap();
+    });
+}
+
+#[test]
 fn clear_death() {
     model("list: clear / death", || {
         let values = [value(), value()];
@@ -192,6 +219,20 @@ fn clear_death() {
         dying.join().unwrap();
         quiet(&list, 0);
         drop(stays);
+    });
+}
+
+#[test]
+fn clear_push_death() {
+    model("list: clear, push / death", || {
+        let (dead, new) = (value(), value());
+        let list = list([&dead]);
+        let dying = spawn(move || drop(dead));
+        list.clear();
+        list.push(&new); // to where the dead one was, with another number
+        dying.join().unwrap();
+        assert!(list.contains(&new), "only the dead one was taken out");
+        quiet(&list, 1);
     });
 }
 
@@ -219,8 +260,9 @@ fn remove_death() {
         let value = value();
         let (list, weak) = (list([&value]), Arc::downgrade(&value));
         let dying = spawn(move || drop(value));
-        list.remove_exact(&weak);
-        assert_eq!(list.len(), 0, "removed, or dead");
+        let removed = list.remove_exact(&weak);
+        assert!(!removed || list.is_empty(), "counted out when it returns");
+        assert_eq!(list.iter().count(), 0, "removed, or dead");
         dying.join().unwrap();
         quiet(&list, 0);
     });
@@ -273,6 +315,49 @@ fn remove_post() {
     });
 }
 
+/// Who finds an element gone sees what was done before it went.
+fn gone(name: &str, take: fn(&List, &Arc<Witness>), is_gone: fn(&List, &Arc<Witness>) -> bool) {
+    model(name, move || {
+        let (value, written) = (value(), Shared::new(Witness::new(&Drops::new())));
+        let list = list([&value]);
+        let taker = spawn({
+            let (list, value, written) = (list.clone(), value.clone(), written.clone());
+            move || {
+                written.touch();
+                take(&list, &value);
+            }
+        });
+        if is_gone(&list, &value) {
+            assert_eq!(written.read(), 1, "what came before");
+        }
+        taker.join().unwrap();
+        quiet(&list, 0);
+    });
+}
+
+#[test]
+fn remove_seen_shows_what_came_before() {
+    gone(
+        "list: remove seen / what came before",
+        |list, value| _ = list.remove(value),
+        |list, value| !list.contains(value),
+    );
+}
+
+#[test]
+fn lost_remove_shows_what_came_before() {
+    gone(
+        "list: remove lost / what came before",
+        |list, value| _ = list.remove(value),
+        |list, value| !list.remove(value),
+    );
+}
+
+#[test]
+fn clear_seen_shows_what_came_before() {
+    gone("list: clear seen / what came before", |list, _| list.clear(), |list, value| !list.contains(value));
+}
+
 /// The object is in the list all the time, though none of its nodes is.
 fn pushed_again(name: &str, room: bool, look: fn(&List, &Arc<Witness>) -> bool) {
     model(name, move || {
@@ -287,6 +372,8 @@ fn pushed_again(name: &str, room: bool, look: fn(&List, &Arc<Witness>) -> bool) 
         });
         assert!(look(&list, &value), "what is there throughout is found");
         pusher.join().unwrap();
+        drop(value); // and its death comes to the one that is left
+        quiet(&list, usize::from(!room));
     });
 }
 
@@ -381,6 +468,33 @@ fn pop_death() {
     });
 }
 
+/// Its destructor is user code.
+struct Unpinned;
+
+impl Drop for Unpinned {
+    fn drop(&mut self) {
+        assert!(!is_pinned(), "user code runs under no guard of the crate's own");
+    }
+}
+
+#[test]
+fn pop_remove_drop() {
+    model("list: pop / remove of the same element, its last other owner", || {
+        let value = Arc::new(Unpinned);
+        let list = Shared::new(WeakList::from([&value]));
+        let remover = spawn({
+            let list = list.clone();
+            move || {
+                list.remove(&value);
+                drop(value);
+            }
+        });
+        drop(list.pop());
+        remover.join().unwrap();
+        assert!(list.is_empty());
+    });
+}
+
 #[test]
 fn pop_push_remove() {
     model("list: pop / push of a newer one, removal of the old", || {
@@ -433,6 +547,29 @@ fn walk_death_rebuild() {
 #[test]
 fn pinned_walk_death_rebuild() {
     walk("list: walk under a guard / rebuild, death", |list| list.pin().iter().collect());
+}
+
+/// The walker's own push: a walk ends with what was there when it began.
+#[test]
+fn walk_push_rebuild() {
+    model("list: walk, push / rebuild", || {
+        let values = [value(), value(), value(), value()];
+        let list = list(&values[..2]);
+        let pusher = spawn({
+            let (list, new) = (list.clone(), values[2].clone());
+            move || list.push(&new) // to a new array
+        });
+        let mut seen = list.iter();
+        let first = seen.next().expect("two are there throughout");
+        list.push(&values[3]);
+        let seen: Vec<_> = [first].into_iter().chain(seen).collect();
+        let places = places(&seen, &[&values[0], &values[1], &values[2], &values[3]]);
+        assert_eq!(places[..2], [Some(0), Some(1)], "what is there throughout is seen, and in order");
+        assert_eq!(places[3], None, "what is pushed later is not seen");
+        drop(seen);
+        pusher.join().unwrap();
+        quiet(&list, 4);
+    });
 }
 
 /// Two of three go, so that the array is sparse.
