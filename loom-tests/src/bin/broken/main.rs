@@ -9,6 +9,8 @@
 mod block;
 mod finalizer;
 mod flight;
+mod guest;
+mod list;
 mod slots;
 mod table;
 
@@ -55,6 +57,8 @@ const GROUPS: &[Group] = &[
     Group { name: "block", files: &["state", "hooks"], breaks: block::BREAKS },
     Group { name: "slots", files: &["slots"], breaks: slots::BREAKS },
     Group { name: "table", files: &["table"], breaks: table::BREAKS },
+    Group { name: "list", files: &["list"], breaks: list::BREAKS },
+    Group { name: "guest", files: &["guest"], breaks: guest::BREAKS },
     Group { name: "flight", files: &["flight"], breaks: flight::BREAKS },
     Group { name: "finalizer", files: &["finalizer"], breaks: finalizer::BREAKS },
 ];
