@@ -207,6 +207,10 @@ fn judge(broken: &Break, place: &str, failures: &[Failure]) -> bool {
 }
 
 fn main() {
+    if std::env::var_os("LOOM_MAX_PREEMPTIONS").is_none() {
+        eprintln!("broken: no bound is set; `cargo run --release --bin broken` in this package sets it");
+        exit(2);
+    }
     let word = std::env::args().nth(1).unwrap_or_default();
     let package = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let root = package.parent().expect("the repository");
