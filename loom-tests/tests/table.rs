@@ -131,6 +131,27 @@ fn get_remove_insert_again() {
     });
 }
 
+/// Whoever has seen a new entry sees it again, by an older or a newer look at its bucket.
+#[test]
+fn get_again_remove_insert_again() {
+    model_with_preemptions("get, get again / remove, insert again", 4, || {
+        let (map, old, new) = (map(), value(), value());
+        map.insert(1, &old);
+        let writer = spawn({
+            let (map, new) = (map.clone(), new.clone());
+            move || {
+                map.remove(&1);
+                map.insert(1, &new);
+            }
+        });
+        if is(&map.get(&1), &new) {
+            assert!(is(&map.get(&1), &new), "what was seen is seen again");
+        }
+        writer.join().unwrap();
+        quiet(&map, 1, 2);
+    });
+}
+
 #[test]
 fn get_grow() {
     model("get / grow", || {

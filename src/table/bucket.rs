@@ -11,19 +11,21 @@
 //!
 //! # Steps
 //!
-//! *Publish*: slot, then tag. *Clear*: slot, then tag. *Read*: word, then the slots whose tags match. The overflow count says
-//! how many nodes went past this bucket to find room; it is raised before such a node is published and lowered after it is
-//! cleared, so that a reader who finds 0 may stop.
+//! *Publish*: tag, then slot. *Clear*: slot, then tag. So the slot alone says when a node comes and goes, to all readers at once.
+//! *Read*: word, then the slots whose tags match. The overflow count says how many nodes went past this bucket to find room; it is
+//! raised before such a node is published and lowered after it is cleared, so that a reader who finds 0 may stop.
 //!
 //! # Races and who wins
 //!
 //! A reader with an old word may find an empty slot, or another node in it: it compares hash and key. Nodes never move within
-//! an array, so what was there before the read began is found.
+//! an array, so what was there before the read began is found. *publish / an old word / a new word*: a reader whose old word has
+//! the tag of the slot's last node finds the new one as soon as the slot has it; were the tag to come after the slot, a reader that
+//! begins later would miss what the first has seen.
 //!
 //! # Orderings
 //!
-//! Every store releases and every read acquires: a node's content and its hooks come before its slot, its slot before its
-//! tag, and the counts before both.
+//! Every store releases and every read acquires: a node's content and its hooks, its tag and the counts come before its slot. Who
+//! finds it there passes all that on.
 //!
 //! # What callers must not do
 //!
@@ -61,7 +63,7 @@ impl<E: Entry> Bucket<E> {
     /// The tags and the count.
     #[inline]
     pub fn word(&self) -> Word {
-        // Acquire: pairs with the Release of `set_word`, so that the slots are at least as new as their tags.
+        // Acquire: pairs with the Release of `set_word`: who finds a count lowered finds the slot it was lowered for empty.
         Word(self.word.load(Ordering::Acquire))
     }
 
@@ -74,10 +76,12 @@ impl<E: Entry> Bucket<E> {
 
     /// Puts a node into a free slot, or over a dead one. Under the lock.
     pub fn put(&self, i: usize, node: *mut Node<E>, tag: u8) {
-        // Release: pairs with the Acquire of `slot`.
-        self.slots[i].store(node, Ordering::Release);
         let word = self.word();
-        self.set_word(word.with_tag(i, tag));
+        if word.tag(i) != tag {
+            self.set_word(word.with_tag(i, tag));
+        }
+        // Release: pairs with the Acquire of `slot`: tag, counts and the node's content come with it.
+        self.slots[i].store(node, Ordering::Release);
     }
 
     /// Empties a slot. Under the lock.
