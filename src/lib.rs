@@ -1,6 +1,10 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(weakly_loom, allow(missing_debug_implementations))] // of what is shown to the models alone
 
+// The models' other world has loom's face.
+#[cfg(weakly_shuttle)]
+extern crate shuttle as loom;
+
 mod sync;
 
 pub mod atomic;

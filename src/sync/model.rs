@@ -1,4 +1,4 @@
-//! loom's model of the world, under the same names.
+//! loom's model of the world, under the same names; and shuttle's, which has loom's face (`lib.rs` names it so).
 
 use super::Waits;
 use std::fmt;
@@ -11,15 +11,45 @@ pub use loom::sync::atomic::{Ordering, fence};
 ///
 /// It ends when the memory of the block, node or array that it stands in is freed, so this is what makes loom report a
 /// use after free, a double free and a leak of any of them.
+#[cfg(not(weakly_shuttle))]
 #[derive(Debug)]
 struct Life {
     ended: loom::cell::UnsafeCell<bool>,
     _leak: loom::alloc::Track<()>,
 }
 
-// SAFETY: loom checks every access to the flag for races.
+/// shuttle runs one thread at a time and tracks nothing: a flag, which is readable after the end if memory is used only once.
+#[cfg(weakly_shuttle)]
+#[derive(Debug)]
+struct Life {
+    ended: std::cell::Cell<bool>,
+}
+
+// SAFETY: loom checks every access to the flag for races; under shuttle there is one thread.
 unsafe impl Sync for Life {}
 
+#[cfg(weakly_shuttle)]
+impl Life {
+    fn new() -> Self {
+        Life { ended: std::cell::Cell::new(false) }
+    }
+
+    #[track_caller]
+    fn shared(&self) {
+        if !panicking() {
+            assert!(!self.ended.get(), "used after its memory was freed");
+        }
+    }
+
+    #[track_caller]
+    fn alone(&self, end: bool) {
+        if !panicking() {
+            assert!(!self.ended.replace(end), "used, or freed again, after its memory was freed");
+        }
+    }
+}
+
+#[cfg(not(weakly_shuttle))]
 impl Life {
     #[track_caller]
     fn new() -> Self {
@@ -104,9 +134,11 @@ pub(crate) use loom_thread_local as thread_local;
 
 /// loom must see a waiter give way, or it explores the spinning for ever.
 pub fn spin(turn: u32) {
+    #[cfg(not(weakly_shuttle))]
     if turn > 0 {
         loom::skip_branch();
     }
+    _ = turn;
     loom::thread::yield_now();
 }
 

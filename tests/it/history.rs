@@ -6,12 +6,12 @@
 //! so a death may wait for the writers that overlap the last drop, but not for longer.
 
 use crate::common::{Constant, FourBit, Good, Rng, long, seed, sized, watchdog};
+use crate::world::{Barrier, run, thread};
 use std::collections::HashSet;
 use std::fmt::Debug;
 use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use std::sync::{Barrier, Mutex};
-use std::thread;
 use weakly::std_arc::{Anchor, Anchored};
 use weakly::{Arc, Compute, Computed, Pointer, WeakValueMap};
 
@@ -265,7 +265,9 @@ pub fn search<M: Model, A: Kind>(
             // Others come and go beside the key, and the table is resized.
             let mut rng = Rng::new(seed, THREADS);
             while !over.load(SeqCst) {
-                disturb((100..100 + rng.below(30) as u64).map(|class| A::from(Object::new(class, 0))).collect());
+                disturb(
+                    (100..100 + rng.below(sized(30, 4)) as u64).map(|class| A::from(Object::new(class, 0))).collect(),
+                );
                 thread::yield_now();
             }
         });
@@ -465,13 +467,13 @@ fn histories_are_linearizable<S: BuildHasher + Default + Send + Sync>(rounds: us
 
 #[test]
 fn histories_of_one_key_are_linearizable() {
-    histories_are_linearizable::<Good>(sized(4_000, 5));
+    run(|| histories_are_linearizable::<Good>(sized(4_000, 5)));
 }
 
 #[test]
 fn histories_of_one_key_among_others_of_its_hash_are_linearizable() {
-    histories_are_linearizable::<FourBit>(sized(2_000, 3));
-    histories_are_linearizable::<Constant>(sized(2_000, 3));
+    run(|| histories_are_linearizable::<FourBit>(sized(2_000, 3)));
+    run(|| histories_are_linearizable::<Constant>(sized(2_000, 3)));
 }
 
 #[test]

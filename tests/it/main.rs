@@ -23,3 +23,4 @@ mod slots;
 mod stress;
 mod value_map;
 mod weak_map;
+mod world;
