@@ -14,7 +14,15 @@ macro_rules! kinds {
         }
     )*};
     ($Map:ident; $($(#[$doc:meta])* $name:ident: |$map:ident| $body:block)*) => {$(
-        kinds!(@kind $name $Map $map $body);
+        mod $name {
+            use super::*;
+            kinds!(@hasher good Good $Map $map $body);
+            // Slow under Miri, and there with the other collections, which have the same table.
+            #[cfg(not(miri))]
+            kinds!(@hasher four_bits FourBit $Map $map $body);
+            #[cfg(not(miri))]
+            kinds!(@hasher constant Constant $Map $map $body);
+        }
     )*};
     (@kind $kind:ident $Map:ident $map:ident $body:block) => {
         mod $kind {
