@@ -326,7 +326,7 @@ both!([A: Pointer] [WeakList<A>] {
         }
     }
 
-    /// Takes every element out. One that is pushed meanwhile may stay.
+    /// Takes every element out. One that is pushed meanwhile may stay. To a walk at the same time they go one after the other.
     ///
     /// # Liveness
     ///
