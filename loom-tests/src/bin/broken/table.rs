@@ -25,6 +25,10 @@ pub const BREAKS: &[Break] = &[
     caught("a node is freed at once", &["table::get_remove_insert_again", "table::remove_walk_of_a_death"], &[(NODE, "            guard.retire(bytes, move || {\n                if E::DROPS_USER_CODE {\n                    Ripe::push(move || drop(Box::from_raw(this.as_ptr())));\n                } else {\n                    drop(Box::from_raw(this.as_ptr()));\n                }\n            });", "            let _ = (guard, bytes);\n            drop(Box::from_raw(this.as_ptr()));")]),
     caught("a replaced array is freed at once", &["table::get_grow", "table::get_shrink"], &[(SHARD, "unsafe { self.guard.retire(old.as_ref().bytes(), move || Array::free(old)) };", "unsafe { Array::free(old) };")]),
     caught("a slot is written relaxed", &["table::get_publish_over"], &[(BUCKET, "self.slots[i].store(node, Ordering::Release);", "self.slots[i].store(node, Ordering::Relaxed);")]),
+    caught("slot and tag are written relaxed", &["table::get_publish", "table::get_publish_over"], &[
+        (BUCKET, "self.slots[i].store(node, Ordering::Release);", "self.slots[i].store(node, Ordering::Relaxed);"),
+        (BUCKET, "            self.set_word(word.with_tag(i, tag));\n        }", "            self.word.store(word.with_tag(i, tag).0, Ordering::Relaxed);\n        }"),
+    ]),
     caught("a slot is written before its tag", &["table::get_again_remove_insert_again"], &[
         (BUCKET, "        let word = self.word();\n        if word.tag(i) != tag {\n            self.set_word(word.with_tag(i, tag));\n        }\n", ""),
         (BUCKET, "self.slots[i].store(node, Ordering::Release);\n    }\n\n    /// Empties", "self.slots[i].store(node, Ordering::Release);\n        let word = self.word();\n        self.set_word(word.with_tag(i, tag));\n    }\n\n    /// Empties"),
