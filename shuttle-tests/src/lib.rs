@@ -1,6 +1,6 @@
 //! The crate's own code under schedules that are drawn, not explored: for runs that are too long for loom. Every thread switch is
-//! shuttle's, by its random scheduler and by PCT (Burckhardt et al., *A randomized scheduler with probabilistic guarantees of finding
-//! bugs*, ASPLOS 2010). All orderings count as sequentially consistent here: those are loom's affair.
+//! shuttle's, by a scheduler that stays with a thread for a while, by its random one, and by PCT (Burckhardt et al., *A randomized
+//! scheduler with probabilistic guarantees of finding bugs*, ASPLOS 2010). All orderings count as sequentially consistent here: those are loom's affair.
 
 mod quarantine;
 mod sticky;
@@ -19,7 +19,7 @@ fn given(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|n| n.parse().unwrap_or_else(|_| panic!("{name}: a number")))
 }
 
-/// Runs `test` under `SHUTTLE_SCHEDULES` schedules (default: 2,000) of each scheduler. The seed is printed; `SHUTTLE_SEED` sets it.
+/// Runs `test` under `SHUTTLE_SCHEDULES` schedules (default: 2,000) of each kind, twice as many of the sticky one. The seed is printed; `SHUTTLE_SEED` sets it.
 /// What fails prints its schedule, which `SHUTTLE_REPLAY` runs again.
 pub fn run(test: impl Fn() + Copy + Send + Sync + 'static) {
     if let Ok(schedule) = std::env::var("SHUTTLE_REPLAY") {

@@ -1,5 +1,10 @@
 //! What the tests share: a watchdog, seeds, hashers good and bad, counted values, waiting for the epoch, exact accounts.
 
+#[path = "rng.rs"]
+mod rng;
+
+#[allow(unused_imports, reason = "not every binary draws lots")]
+pub use rng::Rng;
 use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher, RandomState};
 use std::io::Write;
@@ -81,29 +86,6 @@ pub fn seed() -> u64 {
     let seed = given.unwrap_or_else(|| RandomState::new().hash_one(0));
     println!("WEAKLY_SEED={seed}");
     seed
-}
-
-/// A small generator of numbers (splitmix64).
-pub struct Rng(u64);
-
-impl Rng {
-    /// The generator of one thread of a seeded run.
-    pub fn new(seed: u64, thread: usize) -> Self {
-        Rng(seed ^ (thread as u64 + 1).wrapping_mul(0xa076_1d64_78bd_642f))
-    }
-
-    /// Any number.
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `n`.
-    pub fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
 }
 
 /// A hash that spreads.
