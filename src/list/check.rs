@@ -1,11 +1,11 @@
 //! What holds of a list between writes, checked: by debug builds whenever an array or the list goes, and by tests when they like.
 
-use super::List;
 use super::node::Node;
 use super::write::Holder;
+use super::{Core, List};
 use crate::pointer::Hold;
-use crate::reclaim::pin;
-use crate::table::check::CHECKS;
+use crate::reclaim::{Guard, pin};
+use crate::sync::CHECKS;
 use std::ptr::NonNull;
 
 impl<A: Hold> List<A> {
@@ -21,6 +21,15 @@ impl<A: Hold> List<A> {
         assert_eq!(holder.books().used, self.len(), "as many elements as nodes");
         drop(holder);
         assert_eq!(core.posted.len(), 0, "an idle list keeps no posted node");
+    }
+}
+
+impl<A: Hold> Core<A> {
+    /// In a debug build, [`Holder::check`]s the list.
+    pub fn check(&self, guard: &Guard) {
+        if CHECKS {
+            self.lock(guard).check();
+        }
     }
 }
 

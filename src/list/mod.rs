@@ -275,7 +275,7 @@ impl<A: Hold> Drop for List<A> {
         let _later = Later::new(); // a write ends here: what is ripe runs
         let guard = pin();
         // SAFETY: the core lives as long as the list.
-        unsafe { core.as_ref() }.lock(&guard).check();
+        unsafe { core.as_ref() }.check(&guard);
         self.clear(&guard);
         // SAFETY: no face is left; what is still in there on another thread is a death, under a guard of its own. What the
         // core holds by then is any thread's to free, and no user's code.

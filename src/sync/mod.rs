@@ -36,6 +36,9 @@ pub const NESTED_DEATHS: usize = if cfg!(weakly_loom) { 2 } else { 16 };
 pub const HELD_BACK: usize = if cfg!(weakly_loom) { 1 } else { 16 };
 /// Retired bytes a thread may hold back before it hands them to the collector (promise P11).
 pub const HELD_BACK_BYTES: usize = 64 * 1024;
+/// Are tables and lists looked over as they change? Not under Miri and loom, which have tests of their own for that, and no time to
+/// lose.
+pub const CHECKS: bool = cfg!(all(debug_assertions, not(miri), any(weakly_shuttle, not(weakly_loom))));
 /// Slots of a bucket: seven fill a cache line beside the word of tags.
 pub const SLOTS: usize = if cfg!(weakly_loom) { 2 } else { 7 };
 /// Posted nodes that are swept in one hold of a shard's lock.

@@ -7,53 +7,54 @@ use std::thread::panicking;
 
 pub use loom::sync::atomic::{Ordering, fence};
 
-/// The life of an atomic or cell: none of its uses may come after its end or race it, and the end must come, once.
-///
-/// It ends when the memory of the block, node or array that it stands in is freed, so this is what makes loom report a
-/// use after free, a double free and a leak of any of them.
+/// loom's flag: it reports who looks at it and changes it at once, and who never ends it.
 #[cfg(not(weakly_shuttle))]
 #[derive(Debug)]
-struct Life {
-    ended: loom::cell::UnsafeCell<bool>,
+struct Flag {
+    set: loom::cell::UnsafeCell<bool>,
     _leak: loom::alloc::Track<()>,
 }
 
-/// shuttle runs one thread at a time and tracks nothing: a flag, which is readable after the end if memory is used only once.
+#[cfg(not(weakly_shuttle))]
+impl Flag {
+    #[track_caller]
+    fn new(set: bool) -> Self {
+        Flag { set: loom::cell::UnsafeCell::new(set), _leak: loom::alloc::Track::new(()) }
+    }
+
+    #[track_caller]
+    fn get(&self) -> bool {
+        // SAFETY: loom reports a race.
+        self.set.with(|set| unsafe { *set })
+    }
+
+    #[track_caller]
+    fn replace(&self, set: bool) -> bool {
+        // SAFETY: loom reports a race.
+        self.set.with_mut(|old| unsafe { old.replace(set) })
+    }
+}
+
+/// shuttle runs one thread at a time and tracks nothing: readable after the end, if memory is not used again.
 #[cfg(weakly_shuttle)]
+type Flag = std::cell::Cell<bool>;
+
+/// The life of an atomic or cell: none of its uses may come after its end or race it, and the end must come, once.
+///
+/// It ends when the memory of the block, node or array that it stands in is freed, so this is what makes a model report a
+/// use after free, a double free and a leak of any of them.
 #[derive(Debug)]
 struct Life {
-    ended: std::cell::Cell<bool>,
+    ended: Flag,
 }
 
 // SAFETY: loom checks every access to the flag for races; under shuttle there is one thread.
 unsafe impl Sync for Life {}
 
-#[cfg(weakly_shuttle)]
-impl Life {
-    fn new() -> Self {
-        Life { ended: std::cell::Cell::new(false) }
-    }
-
-    #[track_caller]
-    fn shared(&self) {
-        if !panicking() {
-            assert!(!self.ended.get(), "used after its memory was freed");
-        }
-    }
-
-    #[track_caller]
-    fn alone(&self, end: bool) {
-        if !panicking() {
-            assert!(!self.ended.replace(end), "used, or freed again, after its memory was freed");
-        }
-    }
-}
-
-#[cfg(not(weakly_shuttle))]
 impl Life {
     #[track_caller]
     fn new() -> Self {
-        Life { ended: loom::cell::UnsafeCell::new(false), _leak: loom::alloc::Track::new(()) }
+        Life { ended: Flag::new(false) }
     }
 
     /// A use that others may share.
@@ -61,8 +62,7 @@ impl Life {
     fn shared(&self) {
         // A model that has failed is unwound: it is the first failure that counts.
         if !panicking() {
-            // SAFETY: loom reports a race.
-            self.ended.with(|ended| assert!(unsafe { !*ended }, "used after its memory was freed"));
+            assert!(!self.ended.get(), "used after its memory was freed");
         }
     }
 
@@ -70,9 +70,7 @@ impl Life {
     #[track_caller]
     fn alone(&self, end: bool) {
         if !panicking() {
-            // SAFETY: loom reports a race.
-            let ended = self.ended.with_mut(|ended| unsafe { ended.replace(end) });
-            assert!(!ended, "used, or freed again, after its memory was freed");
+            assert!(!self.ended.replace(end), "used, or freed again, after its memory was freed");
         }
     }
 }
@@ -133,12 +131,12 @@ macro_rules! loom_thread_local {
 pub(crate) use loom_thread_local as thread_local;
 
 /// loom must see a waiter give way, or it explores the spinning for ever.
+#[cfg_attr(weakly_shuttle, expect(unused_variables, reason = "shuttle has no branches to skip"))]
 pub fn spin(turn: u32) {
     #[cfg(not(weakly_shuttle))]
     if turn > 0 {
         loom::skip_branch();
     }
-    _ = turn;
     loom::thread::yield_now();
 }
 

@@ -7,7 +7,7 @@ use super::node::{Entry, Node};
 use super::shard::Holder;
 use super::{Core, Table};
 use crate::reclaim::{Guard, pin};
-use crate::sync::SLOTS;
+use crate::sync::{CHECKS, SLOTS};
 use std::ptr::NonNull;
 
 impl<E: Entry> Table<E> {
@@ -36,9 +36,6 @@ impl<E: Entry> Core<E> {
         }
     }
 }
-
-/// Not under Miri and loom, which have tests of their own for this and no time to lose.
-pub const CHECKS: bool = cfg!(all(debug_assertions, not(miri), any(weakly_shuttle, not(weakly_loom))));
 
 impl<E: Entry> Holder<'_, E> {
     /// In a debug build, looks the shard over: as it is whenever it is locked, others may be at work.
