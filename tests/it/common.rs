@@ -31,10 +31,11 @@ pub fn watchdog() -> Watchdog {
     if cfg!(miri) {
         return Watchdog(None); // Miri reports a deadlock by itself, and is too slow for any limit
     }
+    let limit = LIMIT * u32::try_from(long()).expect("a small WEAKLY_LONG");
     let (done, waiting) = channel();
     let name = thread::current().name().unwrap_or("a test").to_string();
     let dog = thread::spawn(move || {
-        if waiting.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+        if waiting.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
             // Past the harness, which would keep it for a report that never comes.
             let _ = writeln!(std::io::stderr(), "watchdog: {name} hangs");
             std::process::abort();

@@ -1,11 +1,12 @@
 //! Histories of one weakly held key, of one element, and of a list: see `history`, whose search this is.
 
-use crate::common::{Good, sized};
-use crate::history::{Actor, KEY, Kind, Lives, Model, Name, Object, name, search};
+use crate::common::{Constant, FourBit, Good, sized};
+use crate::history::{Actor, KEY, Kind, Lives, Model, Name, Object, Told, name, search};
 use crate::world::run;
+use std::hash::BuildHasher;
 use std::sync::Arc as StdArc;
 use weakly::generic::{WeakKeyMap, WeakList, WeakSet};
-use weakly::{Arc, Compute, Computed};
+use weakly::{Arc, Cause, Compute, Computed};
 
 /// One key of a map that holds its keys weakly: objects, and after them values.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +27,7 @@ enum KeyCall {
     Clear,
 }
 
-/// The key's object, dead or alive, and the value.
+/// The key's object, and the value.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 struct KeyMap(Name, Name);
 
@@ -34,12 +35,10 @@ impl Model for KeyMap {
     type Call = KeyCall;
 
     fn answers(&mut self, lives: &mut Lives, call: KeyCall) -> bool {
-        if lives.is_dead(self.0) {
-            *self = KeyMap(0, 0);
-        }
         let KeyMap(key, value) = *self;
         match call {
             KeyCall::Insert(new, with, old) | KeyCall::ComputeSwap(new, with, old) => {
+                lives.leaves(key, Cause::Replaced);
                 *self = KeyMap(new, with);
                 old == value
             }
@@ -55,6 +54,7 @@ impl Model for KeyMap {
             KeyCall::Or(_, _, got) => got == value && key != 0,
             KeyCall::Update(with, done) => {
                 if done {
+                    lives.leaves(key, Cause::Replaced); // and the key is there again
                     self.1 = with;
                 }
                 done == (key != 0)
@@ -66,24 +66,36 @@ impl Model for KeyMap {
             }
             KeyCall::Contains(seen) => seen == (key != 0),
             KeyCall::ComputeRemove(old) => {
+                lives.leaves(key, Cause::Removed);
                 *self = KeyMap(0, 0);
                 old == value
             }
             KeyCall::RemoveEntry(object, old) => {
                 lives.hand_out(object);
+                lives.leaves(key, Cause::Removed);
                 *self = KeyMap(0, 0);
                 (object, old) == (key, value)
             }
             KeyCall::RemoveExact(object, 0) => object != key,
             KeyCall::RemoveExact(object, old) => {
+                lives.leaves(key, Cause::Removed);
                 *self = KeyMap(0, 0);
                 (object, old) == (key, value)
             }
             KeyCall::Clear => {
+                lives.cleared(key);
                 *self = KeyMap(0, 0);
                 true
             }
         }
+    }
+
+    fn dies(&mut self, name: Name) -> bool {
+        let was_here = self.0 == name;
+        if was_here {
+            *self = KeyMap(0, 0);
+        }
+        was_here
     }
 
     /// A look-up by equality holds what it compares.
@@ -92,7 +104,7 @@ impl Model for KeyMap {
     }
 }
 
-fn act_on_keys<A: Kind>(map: &WeakKeyMap<A, Name, Good>, actor: &mut Actor<'_, KeyMap, A>) {
+fn act_on_keys<A: Kind, S: BuildHasher>(map: &WeakKeyMap<A, Name, S>, actor: &mut Actor<'_, KeyMap, A>) {
     let q = &Object::new(KEY, 0);
     let what = actor.rng.below(20);
     if what < 7 {
@@ -111,7 +123,7 @@ fn act_on_keys<A: Kind>(map: &WeakKeyMap<A, Name, Good>, actor: &mut Actor<'_, K
             };
             (call, None)
         });
-        actor.held.push(key);
+        actor.hold(key);
         return;
     }
     match what {
@@ -134,7 +146,7 @@ fn act_on_keys<A: Kind>(map: &WeakKeyMap<A, Name, Good>, actor: &mut Actor<'_, K
             (KeyCall::RemoveEntry(name(&key), value.map_or(0, |value| *value)), key)
         }),
         14 => {
-            if let Some(key) = actor.held.last().cloned() {
+            if let Some(key) = actor.any().cloned() {
                 actor.call(|| match map.compute(&key, |_| Compute::Remove) {
                     Computed::Removed(old) => (KeyCall::ComputeRemove(old), None),
                     _ => (KeyCall::ComputeRemove(0), None),
@@ -143,7 +155,7 @@ fn act_on_keys<A: Kind>(map: &WeakKeyMap<A, Name, Good>, actor: &mut Actor<'_, K
             }
         }
         15 => {
-            if let Some(key) = actor.held.last() {
+            if let Some(key) = actor.any() {
                 let (named, exact) = (key.name, A::downgrade(key));
                 actor.call(|| (KeyCall::RemoveExact(named, map.remove_exact(&exact).map_or(0, |old| *old)), None));
             }
@@ -156,27 +168,44 @@ fn act_on_keys<A: Kind>(map: &WeakKeyMap<A, Name, Good>, actor: &mut Actor<'_, K
     }
 }
 
-fn histories_of_keys<A: Kind>(rounds: usize, deferred: bool) {
-    let builder = WeakKeyMap::<A, Name>::builder().shards(1).hasher(Good::default());
+/// Who compares a key holds it: nobody may do so beside the history.
+fn keep_other_hashes<A: Kind>(others: &mut Vec<A>, hasher: &impl BuildHasher) {
+    let hash = hasher.hash_one(Object::new(KEY, 0));
+    others.retain(|other| hasher.hash_one(&**other) != hash);
+}
+
+fn histories_of_keys<A: Kind, S: BuildHasher + Default + Send + Sync>(rounds: usize, shards: usize, deferred: bool) {
+    let told = Told::default();
+    let note = told.clone();
+    let builder = WeakKeyMap::<A, Name>::builder().shards(shards).hasher(S::default());
+    let builder = builder.on_removal(move |key: &A::Weak, cause| note.note_key::<A>(key, cause));
     let map = if deferred { builder.deferred_values().build() } else { builder.build() };
-    let disturb = |others: Vec<A>| {
-        // Of other hashes: who compares a key holds it.
+    let disturb = |mut others: Vec<A>| {
+        keep_other_hashes(&mut others, map.hasher());
         map.extend(others.iter().map(|key| (key, 0)));
         drop(others);
         map.shrink_to_fit();
     };
-    search(rounds, |actor| act_on_keys(&map, actor), disturb, || !map.contains_key(&Object::new(KEY, 0)));
+    search(rounds, &told, |actor| act_on_keys(&map, actor), disturb, || !map.contains_key(&Object::new(KEY, 0)));
 }
 
 #[test]
 fn histories_of_one_weak_key_are_linearizable() {
-    run(|| histories_of_keys::<Arc<Object>>(sized(3_000, 3), false));
-    run(|| histories_of_keys::<Arc<Object>>(sized(1_000, 3), true));
+    run(|| histories_of_keys::<Arc<Object>, Good>(sized(2_000, 2), 1, false));
+    run(|| histories_of_keys::<Arc<Object>, Good>(sized(500, 1), 2, false));
+    run(|| histories_of_keys::<Arc<Object>, Good>(sized(500, 1), 64, false));
+    run(|| histories_of_keys::<Arc<Object>, Good>(sized(1_000, 3), 1, true));
+}
+
+#[test]
+fn histories_of_one_weak_key_among_others_of_its_hash_are_linearizable() {
+    run(|| histories_of_keys::<Arc<Object>, FourBit>(sized(1_000, 2), 1, false));
+    run(|| histories_of_keys::<Arc<Object>, Constant>(sized(1_000, 2), 1, false));
 }
 
 #[test]
 fn histories_of_one_weak_key_of_a_guest_are_linearizable() {
-    run(|| histories_of_keys::<StdArc<Object>>(sized(3_000, 3), false));
+    run(|| histories_of_keys::<StdArc<Object>, Good>(sized(3_000, 3), 1, false));
 }
 
 /// One element of a set.
@@ -194,7 +223,7 @@ enum SetCall {
     Clear,
 }
 
-/// The element, dead or alive.
+/// The element.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 struct Set(Name);
 
@@ -202,43 +231,55 @@ impl Model for Set {
     type Call = SetCall;
 
     fn answers(&mut self, lives: &mut Lives, call: SetCall) -> bool {
-        let alive = lives.alive(self.0);
+        let there = self.0;
         match call {
             SetCall::Insert(new, true) => {
                 self.0 = new;
-                alive == 0
+                there == 0
             }
-            SetCall::Insert(_, false) => alive != 0,
+            SetCall::Insert(_, false) => there != 0,
             SetCall::Or(new, got) if got == new => {
                 self.0 = new;
-                alive == 0
+                there == 0
             }
             SetCall::Or(_, got) | SetCall::Get(got) | SetCall::Walk(got) => {
                 lives.hand_out(got);
-                got == alive
+                got == there
             }
             SetCall::Replace(new, old) => {
                 lives.hand_out(old);
+                lives.leaves(there, Cause::Replaced);
                 self.0 = new;
-                old == alive
+                old == there
             }
-            SetCall::Contains(seen) => seen == (alive != 0),
+            SetCall::Contains(seen) => seen == (there != 0),
             SetCall::Take(old) => {
                 lives.hand_out(old);
+                lives.leaves(there, Cause::Removed);
                 self.0 = 0;
-                old == alive
+                old == there
             }
             SetCall::RemoveExact(name, removed) => {
                 if removed {
+                    lives.leaves(there, Cause::Removed);
                     self.0 = 0;
                 }
-                removed == (alive == name)
+                removed == (there == name)
             }
             SetCall::Clear => {
+                lives.cleared(there);
                 self.0 = 0;
                 true
             }
         }
+    }
+
+    fn dies(&mut self, name: Name) -> bool {
+        let was_here = self.0 == name;
+        if was_here {
+            self.0 = 0;
+        }
+        was_here
     }
 
     fn holds(_: SetCall) -> bool {
@@ -246,13 +287,13 @@ impl Model for Set {
     }
 }
 
-fn act_on_elements<A: Kind>(set: &WeakSet<A, Good>, actor: &mut Actor<'_, Set, A>) {
+fn act_on_elements<A: Kind, S: BuildHasher>(set: &WeakSet<A, S>, actor: &mut Actor<'_, Set, A>) {
     let q = &Object::new(KEY, 0);
     match actor.rng.below(16) {
         0..3 => {
             let new = actor.new_object();
             actor.call(|| (SetCall::Insert(new.name, set.insert(&new)), None));
-            actor.held.push(new);
+            actor.hold(new);
         }
         3..5 => {
             let new = actor.new_object();
@@ -268,7 +309,7 @@ fn act_on_elements<A: Kind>(set: &WeakSet<A, Good>, actor: &mut Actor<'_, Set, A
                 let old = set.replace(&new);
                 (SetCall::Replace(new.name, name(&old)), old)
             });
-            actor.held.push(new);
+            actor.hold(new);
         }
         6 | 7 => actor.call(|| {
             let got = set.get(q);
@@ -284,7 +325,7 @@ fn act_on_elements<A: Kind>(set: &WeakSet<A, Good>, actor: &mut Actor<'_, Set, A
             (SetCall::Take(name(&got)), got)
         }),
         11 => {
-            if let Some(element) = actor.held.last() {
+            if let Some(element) = actor.any() {
                 let (named, exact) = (element.name, A::downgrade(element));
                 actor.call(|| (SetCall::RemoveExact(named, set.remove_exact(&exact)), None));
             }
@@ -297,24 +338,36 @@ fn act_on_elements<A: Kind>(set: &WeakSet<A, Good>, actor: &mut Actor<'_, Set, A
     }
 }
 
-fn histories_of_elements<A: Kind>(rounds: usize) {
-    let set: WeakSet<A, Good> = WeakSet::builder().shards(1).hasher(Good::default()).build();
-    let disturb = |others: Vec<A>| {
+fn histories_of_elements<A: Kind, S: BuildHasher + Default + Send + Sync>(rounds: usize, shards: usize) {
+    let told = Told::default();
+    let note = told.clone();
+    let builder = WeakSet::<A>::builder().shards(shards).hasher(S::default());
+    let set = builder.on_removal(move |element: &A::Weak, cause| note.note_key::<A>(element, cause)).build();
+    let disturb = |mut others: Vec<A>| {
+        keep_other_hashes(&mut others, set.hasher());
         set.extend(&others);
         drop(others);
         set.shrink_to_fit();
     };
-    search(rounds, |actor| act_on_elements(&set, actor), disturb, || !set.contains(&Object::new(KEY, 0)));
+    search(rounds, &told, |actor| act_on_elements(&set, actor), disturb, || !set.contains(&Object::new(KEY, 0)));
 }
 
 #[test]
 fn histories_of_one_element_are_linearizable() {
-    run(|| histories_of_elements::<Arc<Object>>(sized(3_000, 3)));
+    run(|| histories_of_elements::<Arc<Object>, Good>(sized(2_000, 2), 1));
+    run(|| histories_of_elements::<Arc<Object>, Good>(sized(500, 1), 2));
+    run(|| histories_of_elements::<Arc<Object>, Good>(sized(500, 1), 64));
+}
+
+#[test]
+fn histories_of_one_element_among_others_of_its_hash_are_linearizable() {
+    run(|| histories_of_elements::<Arc<Object>, FourBit>(sized(1_000, 2), 1));
+    run(|| histories_of_elements::<Arc<Object>, Constant>(sized(1_000, 2), 1));
 }
 
 #[test]
 fn histories_of_one_guest_in_a_set_are_linearizable() {
-    run(|| histories_of_elements::<StdArc<Object>>(sized(3_000, 3)));
+    run(|| histories_of_elements::<StdArc<Object>, Good>(sized(3_000, 3), 1));
 }
 
 /// A list of few objects. No `clear`: to a walk at the same time it goes from element to element.
@@ -337,7 +390,6 @@ impl Model for List {
 
     fn answers(&mut self, lives: &mut Lives, call: ListCall) -> bool {
         let List(all) = self;
-        all.retain(|&name| !lives.is_dead(name));
         match call {
             ListCall::Push(name) => {
                 all.push(name);
@@ -363,6 +415,12 @@ impl Model for List {
         }
     }
 
+    /// Of a list's elements nobody is told.
+    fn dies(&mut self, name: Name) -> bool {
+        self.0.retain(|&there| there != name);
+        false
+    }
+
     /// Of others than its own argument.
     fn holds(call: ListCall) -> bool {
         matches!(call, ListCall::Pop(_) | ListCall::First(_))
@@ -377,10 +435,10 @@ fn act_on_list<A: Kind>(list: &WeakList<A>, actor: &mut Actor<'_, List, A>) {
                 list.push(&new);
                 (ListCall::Push(new.name), None)
             });
-            actor.held.push(new);
+            actor.hold(new);
         }
         what @ 3..10 => {
-            if let Some(object) = actor.held.first().cloned() {
+            if let Some(object) = actor.any().cloned() {
                 actor.call(|| match what {
                     3..5 => {
                         list.push(&object);
@@ -405,7 +463,7 @@ fn act_on_list<A: Kind>(list: &WeakList<A>, actor: &mut Actor<'_, List, A>) {
 
 fn histories_of_lists<A: Kind>(rounds: usize) {
     let list = WeakList::<A>::new();
-    search(rounds, |actor| act_on_list(&list, actor), drop, || list.is_empty());
+    search(rounds, &Told::default(), |actor| act_on_list(&list, actor), drop, || list.is_empty());
 }
 
 #[test]
