@@ -1,7 +1,7 @@
-//! `broken [WORD]`: breaks the crate on purpose, one place at a time, and says which models notice.
+//! `broken [WORD..]`: breaks the crate on purpose, one place at a time, and says which models, or which ordinary tests, notice.
 //!
-//! Works on a copy of the repository under `target/`. For each break of the group WORD, or whose name contains WORD
-//! (default: all), it runs the models named for it at the bound of the environment, and prints a row of README.md's table.
+//! Works on a copy under the repository's `target/`. For each break of a group WORD, or whose name contains a WORD that is no
+//! group (default: all), it runs the tests named for it, models at the bound of the environment, and prints a row of a table.
 //! Exits with 1 if a break that is marked as caught is not, by each model that is named for it; if one that is marked as
 //! missed is caught; and, after a run of a whole group, if one of its models was never seen to fail. About five seconds a
 //! break, and half a minute for one that only the scripts notice.
@@ -12,18 +12,20 @@ mod flight;
 mod guest;
 mod list;
 mod slots;
+mod suite;
 mod table;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
+use std::time::Instant;
 
 /// One thing broken.
 struct Break {
     what: &'static str,
     /// What to run: a file of `tests/`, of whose models one at least must notice; one model of it, as `file::model`, which
-    /// must; or `scripts`, which are run only if nothing has noticed before.
+    /// must; `scripts`, which are run only if nothing has noticed before; or `cargo BINARY FILTER`, ordinary tests, likewise.
     tests: &'static [&'static str],
     edits: &'static [Edit],
     /// Why no model can notice, if none does.
@@ -61,6 +63,7 @@ const GROUPS: &[Group] = &[
     Group { name: "guest", files: &["guest"], breaks: guest::BREAKS },
     Group { name: "flight", files: &["flight"], breaks: flight::BREAKS },
     Group { name: "finalizer", files: &["finalizer"], breaks: finalizer::BREAKS },
+    Group { name: "suite", files: &[], breaks: suite::BREAKS },
 ];
 
 /// A model, as `file::model`, and what it said when it failed.
@@ -104,6 +107,9 @@ fn cargo(package: &Path, arguments: &[&str]) -> String {
 
 /// Builds files of `tests/`: each file's name and program.
 fn build(package: &Path, files: &BTreeSet<&str>) -> Vec<(String, PathBuf)> {
+    if files.is_empty() {
+        return Vec::new(); // else cargo builds them all
+    }
     let mut arguments = vec!["test", "--profile", "broken", "--no-run"];
     arguments.extend(files.iter().flat_map(|file| ["--test", file]));
     let text = cargo(package, &arguments);
@@ -122,7 +128,8 @@ fn models(file: &str, program: &Path) -> Vec<String> {
 
 /// Who of `tests` notices. Each model runs in a process of its own, for one that fails may abort.
 fn failures(package: &Path, tests: &[&str]) -> Vec<Failure> {
-    let files = tests.iter().map(|test| test.split("::").next().unwrap_or(test)).filter(|&file| file != "scripts");
+    let is_model = |test: &&&str| **test != "scripts" && !test.starts_with("cargo ");
+    let files = tests.iter().filter(is_model).map(|test| test.split("::").next().unwrap_or(test));
     let mut failures = Vec::new();
     for (file, program) in build(package, &files.collect()) {
         for model in models(&file, &program) {
@@ -136,6 +143,46 @@ fn failures(package: &Path, tests: &[&str]) -> Vec<Failure> {
     }
     if failures.is_empty() && tests.contains(&"scripts") {
         failures.extend(scripts(package));
+    }
+    let ordinary = tests.iter().filter_map(|test| test.strip_prefix("cargo "));
+    for test in ordinary {
+        if failures.is_empty() {
+            failures = ordinary_failures(package.parent().expect("the copy"), test);
+        }
+    }
+    failures
+}
+
+/// A test that hangs is ended by then, in seconds: a run takes a few.
+const PATIENCE: &str = "120";
+
+/// Which ordinary tests fail of those that `BINARY FILTER` names: all of them in one process, which may abort or hang.
+fn ordinary_failures(copy: &Path, test: &str) -> Vec<Failure> {
+    let (binary, filter) = test.split_once(' ').unwrap_or((test, ""));
+    let mut cargo = Command::new("cargo");
+    if std::env::var_os("CARGO_TARGET_DIR").is_none() {
+        // The repository's own, where all that isn't broken is built already: the copy is in it.
+        cargo.env("CARGO_TARGET_DIR", copy.parent().expect("the copy is in `target`"));
+    }
+    let text = said(cargo.current_dir(copy).args(["test", "--locked", "--no-run", "--test", binary]));
+    let mut lines = text.lines();
+    let Some(program) =
+        lines.find_map(|line| line.trim().strip_prefix("Executable ")?.split_once('(')?.1.strip_suffix(')'))
+    else {
+        eprintln!("{text}");
+        return Vec::new();
+    };
+    let mut run = Command::new("timeout");
+    run.current_dir(copy).env("RUST_BACKTRACE", "0").args(["--kill-after=1", PATIENCE, program, filter]);
+    let output = run.output().expect("`timeout` is there");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let failed = |line: &str| Some(line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?.to_string());
+    let message =
+        text.lines().skip_while(|line| !line.contains("panicked at")).nth(1).unwrap_or("it fails").to_string();
+    let mut failures: Vec<_> = text.lines().filter_map(failed).map(|test| (test, message.clone())).collect();
+    if failures.is_empty() && !output.status.success() {
+        let how = if output.status.code() == Some(124) { "it hangs".to_string() } else { output.status.to_string() };
+        failures.push((test.to_string(), how));
     }
     failures
 }
@@ -168,6 +215,7 @@ fn function(whole: &str, at: usize) -> &str {
 
 /// Breaks the copy, asks who notices, and mends it: where it was broken, and who did.
 fn run(root: &Path, scratch: &Path, broken: &Break) -> (String, Vec<Failure>) {
+    let start = Instant::now();
     let mut place = None;
     for (file, from, to) in broken.edits {
         let path = scratch.join(file);
@@ -178,9 +226,14 @@ fn run(root: &Path, scratch: &Path, broken: &Break) -> (String, Vec<Failure>) {
             .get_or_insert_with(|| format!("`{}`, `{}`", file.trim_start_matches("src/"), function(&whole, places[0])));
         fs::write(&path, whole.replace(from, to)).expect("the copy is writable");
     }
-    let failures = failures(&scratch.join("loom-tests"), broken.tests);
+    let mut failures = failures(&scratch.join("loom-tests"), broken.tests);
     for (file, ..) in broken.edits {
         fs::copy(root.join(file), scratch.join(file)).expect("the copy is writable");
+    }
+    if broken.tests.iter().any(|test| test.starts_with("cargo "))
+        && let Some((_, said)) = failures.first_mut()
+    {
+        said.push_str(&format!(", after {} s", start.elapsed().as_secs()));
     }
     (place.expect("a break has an edit"), failures)
 }
@@ -194,7 +247,8 @@ fn judge(broken: &Break, place: &str, failures: &[Failure]) -> bool {
         _ => who.join(", "),
     };
     let failed = |test: &&str| failures.iter().any(|(model, _)| model == test);
-    let silent: Vec<_> = broken.tests.iter().copied().filter(|test| test.contains("::") && !failed(test)).collect();
+    let must = |test: &&str| test.contains("::") && !test.starts_with("cargo ");
+    let silent: Vec<_> = broken.tests.iter().copied().filter(|test| must(test) && !failed(test)).collect();
     let (said, right) = match (failures.first(), broken.missed) {
         (None, Some(why)) => (why.to_string(), true),
         (None, None) => ("**it should be noticed**".to_string(), false),
@@ -211,21 +265,22 @@ fn main() {
         eprintln!("broken: no bound is set; `cargo run --release --bin broken` in this package sets it");
         exit(2);
     }
-    let word = std::env::args().nth(1).unwrap_or_default();
+    let words: Vec<_> = std::env::args().skip(1).collect();
     let package = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let root = package.parent().expect("the repository");
-    let scratch = package.join("target/broken");
+    let scratch = root.join("target/broken"); // outside this package, whose flags are the models'
     copy(root, &scratch);
     let (mut breaks, mut surprises) = (0, 0);
     println!(
         "| models | what was broken, and where | what the first of them said, at which execution |\n|---|---|---|"
     );
     let mut silent = Vec::new();
-    let is_group = GROUPS.iter().any(|group| group.name == word);
+    let is_group = |word: &str| GROUPS.iter().any(|group| group.name == word);
     for group in GROUPS {
-        let all = word.is_empty() || word == group.name;
+        let all = words.is_empty() || words.iter().any(|word| word == group.name);
         let mut seen = BTreeSet::new();
-        for broken in group.breaks.iter().filter(|broken| all || !is_group && broken.what.contains(&word)) {
+        let is_named = |broken: &Break| words.iter().any(|word| !is_group(word) && broken.what.contains(word.as_str()));
+        for broken in group.breaks.iter().filter(|broken| all || is_named(broken)) {
             let (place, failures) = run(root, &scratch, broken);
             breaks += 1;
             surprises += usize::from(!judge(broken, &place, &failures));
