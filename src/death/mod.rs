@@ -87,6 +87,10 @@ pub unsafe fn destroy<T: ?Sized>(value: NonNull<T>) {
     }
 }
 
+/// Steps 2 to 6 of an object that is watched or deferred.
+///
+/// # Safety
+/// As [`destroy`].
 #[cold]
 unsafe fn destroy_hooked<T: ?Sized>(value: NonNull<T>) {
     let mut later = Later::new();

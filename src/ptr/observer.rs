@@ -98,7 +98,7 @@ impl<T: ?Sized> Callback<T> {
         // SAFETY: the share keeps it until the subtraction.
         // Release: pairs with the fence of whoever frees.
         if unsafe { this.as_ref() }.shares.fetch_sub(1, Ordering::Release) == 1 {
-            fence(Ordering::Acquire); // pairs with the Release of the other share
+            fence(Ordering::Acquire); // Acquire: pairs with the Release of the other share
             // SAFETY: made by `Box`, and no share is left. The function has been taken, by whichever owner came first.
             drop(unsafe { Box::from_raw(this.as_ptr()) });
         }
