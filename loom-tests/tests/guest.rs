@@ -270,6 +270,21 @@ fn last_drop_or_map_drop() {
 }
 
 #[test]
+fn last_drop_or_upgrade_or_map_drop() {
+    model("guest: last drop / upgrade, last drop / map drop", || {
+        let (map, (drops, object)) = (map(), object());
+        map.insert(1, &object);
+        let weak = Pointer::downgrade(&object);
+        let dropper = spawn(move || drop(object));
+        let upgrader = spawn(move || drop(weak.upgrade()));
+        drop(map);
+        dropper.join().unwrap();
+        upgrader.join().unwrap();
+        assert_eq!(drops.now(), 1);
+    });
+}
+
+#[test]
 fn last_drop_or_last_handle_of_the_map() {
     model("guest: last drop, map handle / map handle", || {
         let (map, (drops, object)) = (Handle::new(map()), object());

@@ -131,6 +131,55 @@ fn get_remove_insert_again() {
     });
 }
 
+/// A key that is looked at when it is compared, and destroyed by the ripe list.
+struct Looked(u64, Witness);
+
+impl Looked {
+    fn new(drops: &Drops) -> Self {
+        Looked(1, Witness::new(drops))
+    }
+}
+
+impl Hash for Looked {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl PartialEq for Looked {
+    fn eq(&self, other: &Self) -> bool {
+        self.1.read();
+        other.1.read();
+        self.0 == other.0
+    }
+}
+
+impl Eq for Looked {}
+
+impl Drop for Looked {
+    fn drop(&mut self) {
+        assert!(!internals::is_pinned(), "a key's destructor runs under a guard");
+    }
+}
+
+#[test]
+fn get_remove_destroy_the_key() {
+    model("get / remove, and the key's destructor", || {
+        let (map, kept, probe) = (Shared::new(Map::with_hasher(BuildHasherDefault::new())), Drops::new(), Drops::new());
+        let value = value();
+        map.insert(Looked::new(&kept), &value);
+        let remover = spawn({
+            let (map, probe) = (map.clone(), Looked::new(&probe));
+            move || drop(map.remove(&probe))
+        });
+        let found = map.get(&Looked::new(&probe));
+        assert!(found.is_none() || is(&found, &value));
+        remover.join().unwrap();
+        pin().flush();
+        assert_eq!((kept.now(), probe.now()), (1, 2));
+    });
+}
+
 /// Whoever has seen a new entry sees it again, by an older or a newer look at its bucket.
 #[test]
 fn get_again_remove_insert_again() {
