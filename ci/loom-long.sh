@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# loom, the long form: the models at more preemptions, all scripts of operations on one block, and the breaks that models
-# must notice. Hours on two cores; `ci/loom-long.sh 8` uses eight processes (default: one a processor).
+# loom, the long form: the models at more preemptions, all scripts of operations on one block. Hours on two cores; `ci/loom-long.sh 8` uses eight processes (default: one a processor).
 set -euo pipefail
 cd "$(dirname "$0")/../loom-tests"
 unset RUSTFLAGS # it would replace the package's own flags
@@ -23,5 +22,3 @@ scripts() { # a set and its options: every shard in a process of its own
 scripts pairs --bound 4
 scripts cyclic --bound 3
 scripts triples --bound 2
-
-LOOM_MAX_PREEMPTIONS=2 cargo run --locked --release --quiet --bin broken
