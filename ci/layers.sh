@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The layers of DESIGN.md (what each part of src/ may name of the others), and that the tests exist which the guarantees name.
+# The layers of DESIGN.md (what each part of src/ may name of the others), and that the tests exist which the guarantees and
+# tests/README.md name.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -62,6 +63,12 @@ for line in promises.read_text().splitlines():
         path = pathlib.Path(*root, *module[1:]).with_suffix(".rs")
         if not path.exists() or f"fn {test}(" not in path.read_text():
             bad.append(f"{promises}: no test {name}")
+readme = pathlib.Path("tests/README.md")
+for name in re.findall(r"`([^` ]+)`", "\n".join(line for line in readme.read_text().splitlines() if line.startswith("|"))):
+    path = pathlib.Path("tests", *name.split("::"))
+    places = [path.with_suffix(".rs"), path, pathlib.Path("tests", name), pathlib.Path(name.removesuffix("."))]
+    if name != "assert_accounts" and not name.startswith("-") and "-" not in name and not any(place.exists() for place in places):
+        bad.append(f"{readme}: no {name}")
 print("\n".join(bad) if bad else "layers: ok")
 sys.exit(bool(bad))
 PY
