@@ -10,11 +10,11 @@
 use loom::sync::Arc as Handle; // who drops what it holds comes after all uses of it, for loom too
 use loom::thread::{spawn, yield_now};
 use loom_tests::{Drops, Witness, is_freed, model_with_preemptions};
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use std::sync::Arc as Shared;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use weakly::atomic::{AtomicArc, AtomicWeak};
-use weakly::{Arc, Equivalent, WeakList, generic, pin};
+use weakly::{Arc, WeakList, generic, pin};
 
 /// Where the looker was when the other thread had taken its thing away and made the epoch advance; and was it freed by then?
 #[derive(Default)]
@@ -44,11 +44,24 @@ impl Looker {
     }
 }
 
+/// Asks whether a thing is freed.
+type IsFreed = Shared<dyn Fn() -> bool>;
+
 /// One race for one thing.
 struct Race {
     look: Box<dyn FnOnce(&Looker)>,
     take_away: Box<dyn FnOnce()>,
-    is_freed: Shared<dyn Fn() -> bool>,
+    is_freed: IsFreed,
+}
+
+impl Race {
+    fn new(
+        look: impl FnOnce(&Looker) + 'static,
+        take_away: impl FnOnce() + 'static,
+        is_freed: impl Fn() -> bool + 'static,
+    ) -> Self {
+        Race { look: Box::new(look), take_away: Box::new(take_away), is_freed: Shared::new(is_freed) }
+    }
 }
 
 /// As often as this the epoch must advance, and the bag be found, after a thing was retired; and once more, for the first try
@@ -63,7 +76,7 @@ fn collect() {
 fn model(name: &str, make: impl Fn() -> Race + Send + Sync + 'static) {
     let tally = Shared::new(Tally::default());
     let noted = Shared::clone(&tally);
-    let outcome = model_with_preemptions(name, 3, move || {
+    let outcome = model_with_preemptions(name, std::env::var("LEAST").map_or(2, |n| n.parse().unwrap()), move || {
         let Race { look, take_away, is_freed } = make();
         let looker = Looker::default();
         let other = spawn({
@@ -84,6 +97,7 @@ fn model(name: &str, make: impl Fn() -> Race + Send + Sync + 'static) {
         yield_now(); // else it has begun before loom can let the other thread go first
         look(&looker);
         other.join().unwrap();
+        loom::stop_exploring();
         // The other thread may still be unregistering itself, and pinned for that.
         for _ in 0..10 {
             if is_freed() {
@@ -102,53 +116,283 @@ fn model(name: &str, make: impl Fn() -> Race + Send + Sync + 'static) {
     }
 }
 
-/// A value, what counts its end, and how to ask whether its block is freed.
-fn object() -> (Arc<Witness>, Shared<dyn Fn() -> bool>) {
-    let drops = Drops::new();
-    let object = Arc::new(Witness::new(&drops));
-    let at = (&raw const *object).addr();
-    (object, Shared::new(move || is_freed(at)))
+/// Is the memory there freed?
+fn freed<T>(at: *const T) -> impl Fn() -> bool {
+    let at = at.addr();
+    move || is_freed(at)
 }
 
+fn value() -> Arc<Witness> {
+    Arc::new(Witness::new(&Drops::new()))
+}
+
+fn two<T>(shared: T) -> (Handle<T>, Handle<T>) {
+    let shared = Handle::new(shared);
+    (shared.clone(), shared)
+}
+
+// Slots: a block, kept by the trace of what was taken out; a deferred value.
+
 #[test]
-fn slot_load_take() {
-    model("epoch: a slot's load / take, last drop", || {
-        let (object, is_freed) = object();
-        let slot = Handle::new(AtomicArc::new(object));
-        let there = slot.clone();
-        Race {
-            look: Box::new(move |looker| {
-                looker.begins();
-                if let Some(found) = slot.load() {
-                    found.read();
-                }
-                looker.ends();
-            }),
-            take_away: Box::new(move || drop(there.take())),
-            is_freed,
-        }
+fn load_take() {
+    model("epoch: load / take, last drop", || {
+        let object = value();
+        let is_freed = freed(&raw const *object);
+        let (here, there) = two(AtomicArc::new(object));
+        let look = move |looker: &Looker| {
+            looker.begins();
+            if let Some(found) = here.load() {
+                found.read();
+            }
+            looker.ends();
+        };
+        Race::new(look, move || drop(there.take()), is_freed)
     });
 }
 
 #[test]
-fn weak_slot_load_death() {
-    model("epoch: a weak slot's load / death, take", || {
-        let (object, is_freed) = object();
-        let slot = Handle::new(AtomicWeak::new(&object));
-        let there = slot.clone();
-        Race {
-            look: Box::new(move |looker| {
-                looker.begins();
-                if let Some(found) = slot.load().upgrade() {
+fn weak_load_death_take() {
+    model("epoch: weak slot's load / death, take", || {
+        let object = value();
+        let is_freed = freed(&raw const *object);
+        let (here, there) = two(AtomicWeak::new(&object));
+        let look = move |looker: &Looker| {
+            looker.begins();
+            if let Some(found) = here.load().upgrade() {
+                found.read();
+            }
+            looker.ends();
+        };
+        let take_away = move || {
+            drop(object);
+            drop(there.take());
+        };
+        Race::new(look, take_away, is_freed)
+    });
+}
+
+#[test]
+fn read_of_a_deferred_value_take() {
+    model("epoch: read of a deferred value / take, last drop", || {
+        let drops = Drops::new();
+        let (here, there) = two(AtomicArc::new(Arc::new_deferred(Witness::new(&drops))));
+        let look = move |looker: &Looker| {
+            let guard = pin();
+            looker.begins();
+            if let Some(found) = here.read(&guard) {
+                found.read();
+            }
+            drop(guard);
+            looker.ends();
+        };
+        Race::new(look, move || drop(there.take()), move || drops.now() == 1)
+    });
+}
+
+#[test]
+fn read_repin_read_take() {
+    model("epoch: read of a deferred value, repin, read / take", || {
+        let drops = Drops::new();
+        let (here, there) = two(AtomicArc::new(Arc::new_deferred(Witness::new(&drops))));
+        let look = move |looker: &Looker| {
+            let mut guard = pin();
+            looker.begins();
+            for _ in 0..2 {
+                if let Some(found) = here.read(&guard) {
                     found.read();
                 }
-                looker.ends();
-            }),
-            take_away: Box::new(move || {
-                drop(object);
-                drop(there.take());
-            }),
-            is_freed,
-        }
+                guard.repin();
+            }
+            drop(guard);
+            looker.ends();
+        };
+        Race::new(look, move || drop(there.take()), move || drops.now() == 1)
+    });
+}
+
+// Tables: a node, with its key or without; an array; the core.
+
+/// A key whose comparison looks at what its destructor writes.
+struct Key(Witness);
+
+impl Key {
+    fn new(drops: &Drops) -> Self {
+        Key(Witness::new(drops))
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Key) -> bool {
+        self.0.read() == other.0.read()
+    }
+}
+
+impl Eq for Key {}
+
+type Map<K = u64> = generic::WeakValueMap<K, Arc<Witness>, BuildHasherDefault<DefaultHasher>>;
+
+#[test]
+fn get_remove() {
+    model("epoch: get, which compares keys / remove", || {
+        let (object, drops) = (value(), Drops::new());
+        let (here, there) = two(Map::default());
+        here.insert(Key::new(&drops), &object);
+        let look = move |looker: &Looker| {
+            let (wanted, guard) = (Key::new(&Drops::new()), pin());
+            looker.begins();
+            if let Some(found) = here.get(&wanted) {
+                found.read();
+            }
+            drop(guard);
+            looker.ends();
+        };
+        let take_away = move || {
+            assert!(there.remove(&Key::new(&Drops::new())).is_some_and(|removed| Arc::ptr_eq(&removed, &object)));
+        };
+        Race::new(look, take_away, move || drops.now() == 1)
+    });
+}
+
+#[test]
+fn get_death() {
+    model("epoch: get / death", || {
+        let object = value();
+        let is_freed = freed(&raw const *object); // the node has a weak count of the block
+        let (here, _there) = two(Map::default());
+        here.insert(1, &object);
+        let look = move |looker: &Looker| {
+            let map = here.pin();
+            looker.begins();
+            if let Some(found) = map.get(&1) {
+                found.read();
+            }
+            drop(map);
+            looker.ends();
+        };
+        Race::new(look, move || drop(object), is_freed)
+    });
+}
+
+#[test]
+fn get_grow() {
+    model("epoch: get / grow", || {
+        let object = value();
+        let (here, there) = two(Map::default());
+        here.insert(1, &object);
+        let is_freed = freed(here.table().core().unwrap().shards()[0].array.load(Relaxed));
+        let look = move |looker: &Looker| {
+            let map = here.pin();
+            looker.begins();
+            assert!(map.contains_key(&1), "a key that is always there is never missed");
+            drop(map);
+            looker.ends();
+            drop(object);
+        };
+        Race::new(look, move || there.reserve(9), is_freed)
+    });
+}
+
+// Deaths, which walk over hooks that others may take away: looking is dying here.
+
+#[test]
+fn death_clear() {
+    model("epoch: the walk of a death / clear", || {
+        let (object, drops) = (value(), Drops::new());
+        let (_here, there) = two(Map::default());
+        there.insert(Key::new(&drops), &object);
+        let look = move |looker: &Looker| {
+            looker.begins();
+            drop(object);
+            looker.ends();
+        };
+        Race::new(look, move || there.clear(), move || drops.now() == 1)
+    });
+}
+
+#[test]
+fn death_cancel_clear() {
+    model("epoch: the walk of a death / cancel, clear", || {
+        let (object, drops, ran) = (value(), Drops::new(), Shared::new(AtomicUsize::new(0)));
+        let (_here, there) = two(Map::default());
+        let observe = || {
+            let (ran, captured) = (ran.clone(), Witness::new(&Drops::new()));
+            Arc::observe(&object, move |value| {
+                value.read();
+                captured.read();
+                ran.fetch_add(1, Relaxed);
+            })
+        };
+        observe().detach();
+        there.insert(Key::new(&drops), &object);
+        let newest = observe();
+        let look = move |looker: &Looker| {
+            looker.begins();
+            drop(object);
+            looker.ends();
+        };
+        let take_away = move || {
+            newest.cancel();
+            there.clear();
+        };
+        Race::new(look, take_away, move || drops.now() == 1)
+    });
+}
+
+#[test]
+fn death_map_drop() {
+    model("epoch: the walk of a death / the map's drop", || {
+        let (object, map) = (value(), Map::default());
+        map.insert(1, &object);
+        let is_freed = freed(map.table().core().unwrap());
+        let look = move |looker: &Looker| {
+            looker.begins();
+            drop(object);
+            looker.ends();
+        };
+        Race::new(look, move || drop(map), is_freed)
+    });
+}
+
+// Lists: a node, an array.
+
+#[test]
+fn walk_remove() {
+    model("epoch: a list's walk / remove, last drop", || {
+        let object = value();
+        let is_freed = freed(&raw const *object); // the node has a weak count of the block
+        let (here, there) = two(WeakList::<Witness>::new());
+        here.push(&object);
+        let look = move |looker: &Looker| {
+            let list = here.pin();
+            looker.begins();
+            list.iter().for_each(|seen| _ = seen.read());
+            drop(list);
+            looker.ends();
+        };
+        Race::new(look, move || assert!(there.remove(&object)), is_freed)
+    });
+}
+
+#[test]
+fn walk_rebuild() {
+    model("epoch: a list's walk / a push into a full array", || {
+        let objects = [value(), value(), value()];
+        let (here, there) = two(WeakList::<Witness>::new());
+        here.extend(&objects[..2]);
+        let is_freed = freed(here.list().core().unwrap().array.load(Relaxed));
+        let kept = objects.clone();
+        let look = move |looker: &Looker| {
+            let list = here.pin();
+            looker.begins();
+            assert!(list.iter().count() >= 2, "what is always there is never missed");
+            drop(list);
+            looker.ends();
+            drop(kept);
+        };
+        Race::new(look, move || there.push(&objects[2]), is_freed)
     });
 }
