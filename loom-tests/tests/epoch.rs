@@ -10,6 +10,7 @@
 use loom::sync::Arc as Handle; // who drops what it holds comes after all uses of it, for loom too
 use loom::thread::{spawn, yield_now};
 use loom_tests::{Drops, Witness, is_freed, model_with_preemptions};
+use std::any::Any;
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use std::sync::Arc as Shared;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -52,6 +53,8 @@ struct Race {
     look: Box<dyn FnOnce(&Looker)>,
     take_away: Box<dyn FnOnce()>,
     is_freed: IsFreed,
+    /// What stays until both are through, for its end would be a race of its own.
+    kept: Box<dyn Any>,
 }
 
 impl Race {
@@ -59,8 +62,14 @@ impl Race {
         look: impl FnOnce(&Looker) + 'static,
         take_away: impl FnOnce() + 'static,
         is_freed: impl Fn() -> bool + 'static,
+        kept: impl Any,
     ) -> Self {
-        Race { look: Box::new(look), take_away: Box::new(take_away), is_freed: Shared::new(is_freed) }
+        Race {
+            look: Box::new(look),
+            take_away: Box::new(take_away),
+            is_freed: Shared::new(is_freed),
+            kept: Box::new(kept),
+        }
     }
 }
 
@@ -76,8 +85,8 @@ fn collect() {
 fn model(name: &str, make: impl Fn() -> Race + Send + Sync + 'static) {
     let tally = Shared::new(Tally::default());
     let noted = Shared::clone(&tally);
-    let outcome = model_with_preemptions(name, std::env::var("LEAST").map_or(2, |n| n.parse().unwrap()), move || {
-        let Race { look, take_away, is_freed } = make();
+    let outcome = model_with_preemptions(name, 2, move || {
+        let Race { look, take_away, is_freed, kept } = make();
         let looker = Looker::default();
         let other = spawn({
             let (looker, tally, is_freed) = (looker.clone(), Shared::clone(&noted), Shared::clone(&is_freed));
@@ -107,12 +116,16 @@ fn model(name: &str, make: impl Fn() -> Race + Send + Sync + 'static) {
             collect();
         }
         assert!(is_freed(), "nobody looks any more, and it is never freed");
+        drop(kept);
     });
     let [before, beside, held, after] =
         [&tally.before, &tally.beside, &tally.held, &tally.after].map(|count| count.load(Relaxed));
     println!("    freed before {before}, beside {beside}, after {after}; held back {held}");
     if !outcome.cut {
-        assert!(before > 0 && beside > 0 && held > 0 && after > 0, "a time at which it is never freed, or not held back");
+        assert!(
+            before > 0 && beside > 0 && held > 0 && after > 0,
+            "a time at which it is never freed, or not held back"
+        );
     }
 }
 
@@ -126,9 +139,10 @@ fn value() -> Arc<Witness> {
     Arc::new(Witness::new(&Drops::new()))
 }
 
-fn two<T>(shared: T) -> (Handle<T>, Handle<T>) {
+/// One for who looks, one for who takes away, one to keep.
+fn handles<T>(shared: T) -> [Handle<T>; 3] {
     let shared = Handle::new(shared);
-    (shared.clone(), shared)
+    [shared.clone(), shared.clone(), shared]
 }
 
 // Slots: a block, kept by the trace of what was taken out; a deferred value.
@@ -138,7 +152,7 @@ fn load_take() {
     model("epoch: load / take, last drop", || {
         let object = value();
         let is_freed = freed(&raw const *object);
-        let (here, there) = two(AtomicArc::new(object));
+        let [here, there, kept] = handles(AtomicArc::new(object));
         let look = move |looker: &Looker| {
             looker.begins();
             if let Some(found) = here.load() {
@@ -146,7 +160,7 @@ fn load_take() {
             }
             looker.ends();
         };
-        Race::new(look, move || drop(there.take()), is_freed)
+        Race::new(look, move || drop(there.take()), is_freed, kept)
     });
 }
 
@@ -155,7 +169,7 @@ fn weak_load_death_take() {
     model("epoch: weak slot's load / death, take", || {
         let object = value();
         let is_freed = freed(&raw const *object);
-        let (here, there) = two(AtomicWeak::new(&object));
+        let [here, there, kept] = handles(AtomicWeak::new(&object));
         let look = move |looker: &Looker| {
             looker.begins();
             if let Some(found) = here.load().upgrade() {
@@ -167,7 +181,7 @@ fn weak_load_death_take() {
             drop(object);
             drop(there.take());
         };
-        Race::new(look, take_away, is_freed)
+        Race::new(look, take_away, is_freed, kept)
     });
 }
 
@@ -175,7 +189,7 @@ fn weak_load_death_take() {
 fn read_of_a_deferred_value_take() {
     model("epoch: read of a deferred value / take, last drop", || {
         let drops = Drops::new();
-        let (here, there) = two(AtomicArc::new(Arc::new_deferred(Witness::new(&drops))));
+        let [here, there, kept] = handles(AtomicArc::new(Arc::new_deferred(Witness::new(&drops))));
         let look = move |looker: &Looker| {
             let guard = pin();
             looker.begins();
@@ -185,7 +199,7 @@ fn read_of_a_deferred_value_take() {
             drop(guard);
             looker.ends();
         };
-        Race::new(look, move || drop(there.take()), move || drops.now() == 1)
+        Race::new(look, move || drop(there.take()), move || drops.now() == 1, kept)
     });
 }
 
@@ -193,7 +207,7 @@ fn read_of_a_deferred_value_take() {
 fn read_repin_read_take() {
     model("epoch: read of a deferred value, repin, read / take", || {
         let drops = Drops::new();
-        let (here, there) = two(AtomicArc::new(Arc::new_deferred(Witness::new(&drops))));
+        let [here, there, kept] = handles(AtomicArc::new(Arc::new_deferred(Witness::new(&drops))));
         let look = move |looker: &Looker| {
             let mut guard = pin();
             looker.begins();
@@ -206,7 +220,7 @@ fn read_repin_read_take() {
             drop(guard);
             looker.ends();
         };
-        Race::new(look, move || drop(there.take()), move || drops.now() == 1)
+        Race::new(look, move || drop(there.take()), move || drops.now() == 1, kept)
     });
 }
 
@@ -239,7 +253,7 @@ type Map<K = u64> = generic::WeakValueMap<K, Arc<Witness>, BuildHasherDefault<De
 fn get_remove() {
     model("epoch: get, which compares keys / remove", || {
         let (object, drops) = (value(), Drops::new());
-        let (here, there) = two(Map::default());
+        let [here, there, kept] = handles(Map::default());
         here.insert(Key::new(&drops), &object);
         let look = move |looker: &Looker| {
             let (wanted, guard) = (Key::new(&Drops::new()), pin());
@@ -250,10 +264,8 @@ fn get_remove() {
             drop(guard);
             looker.ends();
         };
-        let take_away = move || {
-            assert!(there.remove(&Key::new(&Drops::new())).is_some_and(|removed| Arc::ptr_eq(&removed, &object)));
-        };
-        Race::new(look, take_away, move || drops.now() == 1)
+        let take_away = move || assert!(there.remove(&Key::new(&Drops::new())).is_some());
+        Race::new(look, take_away, move || drops.now() == 1, (kept, object))
     });
 }
 
@@ -262,7 +274,7 @@ fn get_death() {
     model("epoch: get / death", || {
         let object = value();
         let is_freed = freed(&raw const *object); // the node has a weak count of the block
-        let (here, _there) = two(Map::default());
+        let [here, _, kept] = handles(Map::default());
         here.insert(1, &object);
         let look = move |looker: &Looker| {
             let map = here.pin();
@@ -273,7 +285,7 @@ fn get_death() {
             drop(map);
             looker.ends();
         };
-        Race::new(look, move || drop(object), is_freed)
+        Race::new(look, move || drop(object), is_freed, kept)
     });
 }
 
@@ -281,7 +293,7 @@ fn get_death() {
 fn get_grow() {
     model("epoch: get / grow", || {
         let object = value();
-        let (here, there) = two(Map::default());
+        let [here, there, kept] = handles(Map::default());
         here.insert(1, &object);
         let is_freed = freed(here.table().core().unwrap().shards()[0].array.load(Relaxed));
         let look = move |looker: &Looker| {
@@ -290,9 +302,8 @@ fn get_grow() {
             assert!(map.contains_key(&1), "a key that is always there is never missed");
             drop(map);
             looker.ends();
-            drop(object);
         };
-        Race::new(look, move || there.reserve(9), is_freed)
+        Race::new(look, move || there.reserve(9), is_freed, (kept, object))
     });
 }
 
@@ -302,29 +313,25 @@ fn get_grow() {
 fn death_clear() {
     model("epoch: the walk of a death / clear", || {
         let (object, drops) = (value(), Drops::new());
-        let (_here, there) = two(Map::default());
+        let [_, there, kept] = handles(Map::default());
         there.insert(Key::new(&drops), &object);
         let look = move |looker: &Looker| {
             looker.begins();
             drop(object);
             looker.ends();
         };
-        Race::new(look, move || there.clear(), move || drops.now() == 1)
+        Race::new(look, move || there.clear(), move || drops.now() == 1, kept)
     });
 }
 
 #[test]
 fn death_cancel_clear() {
     model("epoch: the walk of a death / cancel, clear", || {
-        let (object, drops, ran) = (value(), Drops::new(), Shared::new(AtomicUsize::new(0)));
-        let (_here, there) = two(Map::default());
+        let (object, drops) = (value(), Drops::new());
+        let [_, there, kept] = handles(Map::default());
         let observe = || {
-            let (ran, captured) = (ran.clone(), Witness::new(&Drops::new()));
-            Arc::observe(&object, move |value| {
-                value.read();
-                captured.read();
-                ran.fetch_add(1, Relaxed);
-            })
+            let captured = Witness::new(&Drops::new());
+            Arc::observe(&object, move |value| _ = value.read() + captured.read())
         };
         observe().detach();
         there.insert(Key::new(&drops), &object);
@@ -338,7 +345,7 @@ fn death_cancel_clear() {
             newest.cancel();
             there.clear();
         };
-        Race::new(look, take_away, move || drops.now() == 1)
+        Race::new(look, take_away, move || drops.now() == 1, kept)
     });
 }
 
@@ -353,7 +360,7 @@ fn death_map_drop() {
             drop(object);
             looker.ends();
         };
-        Race::new(look, move || drop(map), is_freed)
+        Race::new(look, move || drop(map), is_freed, ())
     });
 }
 
@@ -364,7 +371,7 @@ fn walk_remove() {
     model("epoch: a list's walk / remove, last drop", || {
         let object = value();
         let is_freed = freed(&raw const *object); // the node has a weak count of the block
-        let (here, there) = two(WeakList::<Witness>::new());
+        let [here, there, kept] = handles(WeakList::<Witness>::new());
         here.push(&object);
         let look = move |looker: &Looker| {
             let list = here.pin();
@@ -373,26 +380,26 @@ fn walk_remove() {
             drop(list);
             looker.ends();
         };
-        Race::new(look, move || assert!(there.remove(&object)), is_freed)
+        Race::new(look, move || assert!(there.remove(&object)), is_freed, kept)
     });
 }
 
 #[test]
 fn walk_rebuild() {
     model("epoch: a list's walk / a push into a full array", || {
-        let objects = [value(), value(), value()];
-        let (here, there) = two(WeakList::<Witness>::new());
-        here.extend(&objects[..2]);
+        let objects = [value(), value()];
+        let [here, there, kept] = handles(WeakList::<Witness>::new());
+        here.push(&objects[0]);
+        here.push(&value()); // dead at once: its slot stays empty
         let is_freed = freed(here.list().core().unwrap().array.load(Relaxed));
-        let kept = objects.clone();
+        let (kept, new) = ((kept, objects.clone()), objects[1].clone());
         let look = move |looker: &Looker| {
             let list = here.pin();
             looker.begins();
-            assert!(list.iter().count() >= 2, "what is always there is never missed");
+            assert!(list.iter().next().is_some(), "what is always there is never missed");
             drop(list);
             looker.ends();
-            drop(kept);
         };
-        Race::new(look, move || there.push(&objects[2]), is_freed)
+        Race::new(look, move || there.push(&new), is_freed, kept)
     });
 }

@@ -5,7 +5,6 @@ use crate::sync::{HELD_BACK, HELD_BACK_BYTES, thread_local};
 use std::cell::Cell;
 use std::fmt;
 
-
 /// A pinned epoch: what this thread reads under it stays in memory until it is dropped.
 ///
 /// Taking one costs a few nanoseconds, nearly all of it one fence; guards nest, and an inner one is almost free. Hold one

@@ -30,7 +30,7 @@
 mod guard;
 mod ripe;
 #[cfg(all(weakly_loom, not(crossbeam_loom)))]
-mod shim;
+pub mod shim;
 mod snapshot;
 
 // Under loom the shim, or, where crossbeam is compiled for loom itself, the real one.
