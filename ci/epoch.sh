@@ -8,5 +8,5 @@ cd "$(dirname "$0")/../loom-tests"
 export LOOM_MAX_DURATION=${LOOM_MAX_DURATION:-60}
 # In the place of the package's own flags; and a directory of its own, for all is compiled once more.
 export RUSTFLAGS="--cfg weakly_loom --cfg crossbeam_loom"
-cargo test --locked --release --test epoch --target-dir "${CARGO_TARGET_DIR:-target}/epoch" -- --nocapture "$@" 2>&1 |
+cargo test --locked --release --test epoch --target-dir "${CARGO_TARGET_DIR:-target}/epoch" -- --nocapture --test-threads=1 "$@" 2>&1 |
     sed -E '/^ *(Compiling|Running) |^ok$|^running [0-9]+ tests?$|^$/d; s/^test [a-z_]+ \.\.\. //'

@@ -1,9 +1,9 @@
-//! The crate over the real epoch: crossbeam's own pins, bags and advances on loom's atomics, instead of the shim that the other
-//! models run over. Each kind of thing that the crate retires is looked at by one thread, and taken away by another, which then
-//! makes the epoch advance until it is freed. `../ci/epoch.sh` sets the cfg that compiles crossbeam for loom.
+//! The crate over the real epoch: crossbeam's own pins, bags and advances, compiled for loom's atomics (`../ci/epoch.sh`), instead
+//! of the shim that the other models run over. What the crate retires is looked at by one thread, and taken away by another,
+//! which then makes the epoch advance until it is freed: one model for each kind of thing.
 //!
-//! A free too early is a use after free, or a race with a destructor, which loom reports. That frees do come at all the times
-//! they may is said by a [`Tally`], without which a collector that never collects would pass.
+//! What is freed too early loom reports, as a use after free or a race with a destructor. That it is freed at all, and at each of
+//! the times at which it may be, is counted by a [`Tally`]: over a collector that never collects nothing else could fail.
 
 #![cfg(crossbeam_loom)]
 
@@ -73,8 +73,7 @@ impl Race {
     }
 }
 
-/// As often as this the epoch must advance, and the bag be found, after a thing was retired; and once more, for the first try
-/// may find its own pin in the way.
+/// A bag is due two advances of the epoch after it was filled. A flush makes one at most: here are two, and retiring is one more.
 const ROUNDS: usize = 2;
 
 fn collect() {
@@ -120,7 +119,7 @@ fn model(name: &str, make: impl Fn() -> Race + Send + Sync + 'static) {
     });
     let [before, beside, held, after] =
         [&tally.before, &tally.beside, &tally.held, &tally.after].map(|count| count.load(Relaxed));
-    println!("    freed before {before}, beside {beside}, after {after}; held back {held}");
+    println!("    freed before it looks {before}, beside {beside}, after {after}; held back {held}");
     if !outcome.cut {
         assert!(
             before > 0 && beside > 0 && held > 0 && after > 0,
@@ -161,6 +160,29 @@ fn load_take() {
             looker.ends();
         };
         Race::new(look, move || drop(there.take()), is_freed, kept)
+    });
+}
+
+/// The block is freed on a thread that had nothing to do with it.
+#[test]
+fn load_take_and_a_collector() {
+    model("epoch: load / take, last drop / flush, flush", || {
+        let object = value();
+        let is_freed = freed(&raw const *object);
+        let [here, there, kept] = handles(AtomicArc::new(object));
+        let look = move |looker: &Looker| {
+            looker.begins();
+            if let Some(found) = here.load() {
+                found.read();
+            }
+            looker.ends();
+        };
+        let take_away = move || {
+            let collector = spawn(|| (0..ROUNDS).for_each(|_| collect()));
+            drop(there.take());
+            collector.join().unwrap();
+        };
+        Race::new(look, take_away, is_freed, kept)
     });
 }
 
