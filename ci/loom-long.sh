@@ -7,6 +7,7 @@ shards=${1:-$(nproc)}
 export LOOM_MAX_BRANCHES=10000
 
 LOOM_MAX_PREEMPTIONS=3 cargo test --locked --release --quiet
+LOOM_MAX_PREEMPTIONS=3 LOOM_MAX_DURATION=3600 ../ci/epoch.sh
 
 cargo build --locked --release
 scripts() { # a set and its options: every shard in a process of its own

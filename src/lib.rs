@@ -78,7 +78,7 @@ pub mod internals {
     pub use crate::block::head::Head;
     pub use crate::death::hook::{Hook, Later};
     pub use crate::pointer::{Held, Hold};
-    pub use crate::reclaim::{retire_weak, shim::is_pinned};
+    pub use crate::reclaim::{epoch::is_pinned, retire_weak};
     pub use crate::std_arc::see_death;
     pub use crate::table::{
         Hashed, Table,

@@ -123,9 +123,9 @@ pub fn model(name: &str, f: impl Fn() + Send + Sync + 'static) {
 }
 
 /// As [`model`], of a race that takes at least so many preemptions.
-pub fn model_with_preemptions(name: &str, least: usize, f: impl Fn() + Send + Sync + 'static) {
+pub fn model_with_preemptions(name: &str, least: usize, f: impl Fn() + Send + Sync + 'static) -> Outcome {
     let bounds = Bounds::from_env();
-    model_within(Bounds { preemptions: bounds.preemptions.map(|n| n.max(least)), ..bounds }, name, f);
+    model_within(Bounds { preemptions: bounds.preemptions.map(|n| n.max(least)), ..bounds }, name, f)
 }
 
 /// As [`model`], at one preemption less than the environment says: for three busy threads.
@@ -134,7 +134,7 @@ pub fn model_at_one_less(name: &str, f: impl Fn() + Send + Sync + 'static) {
     model_within(Bounds { preemptions: bounds.preemptions.map(|n| n.saturating_sub(1)), ..bounds }, name, f);
 }
 
-fn model_within(bounds: Bounds, name: &str, f: impl Fn() + Send + Sync + 'static) {
+fn model_within(bounds: Bounds, name: &str, f: impl Fn() + Send + Sync + 'static) -> Outcome {
     let outcome = explore(bounds, f);
     MEANT.set(None);
     let end = if outcome.failure.is_some() {
@@ -150,6 +150,7 @@ fn model_within(bounds: Bounds, name: &str, f: impl Fn() + Send + Sync + 'static
     if let Some(failure) = outcome.failure {
         panic!("{name}, execution {count}: {failure}");
     }
+    outcome
 }
 
 /// The next model of this thread does something that panics and says `meant`, which it catches.

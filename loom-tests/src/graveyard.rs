@@ -32,6 +32,16 @@ thread_local! {
     };
 }
 
+/// Has the memory at `at` been freed? Not to be asked long after, when it may be somebody else's.
+pub fn is_freed(at: usize) -> bool {
+    RING.with(|ring| {
+        ring.graves.iter().map(Cell::get).any(|Grave(memory, layout)| {
+            let start = memory.addr();
+            (start..start + layout.size()).contains(&at)
+        })
+    })
+}
+
 // SAFETY: the system's allocator, but that memory goes back to it later than it is told.
 unsafe impl GlobalAlloc for Graveyard {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

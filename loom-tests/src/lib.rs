@@ -19,4 +19,5 @@ mod witness;
 pub use explore::{
     Bounds, Outcome, UNBOUNDED, expect_panic, explore, model, model_at_one_less, model_with_preemptions,
 };
+pub use graveyard::is_freed;
 pub use witness::{Drops, Owners, Witness};

@@ -74,7 +74,7 @@ pub struct Core<A: Hold> {
     /// What the nodes' hooks point at. First, so that a hook's owner leads to the core.
     owner: Owner,
     /// What walkers load.
-    array: AtomicPtr<Array<A>>,
+    pub array: AtomicPtr<Array<A>>,
     len: Figure,
     books: Mutex<Books>,
     posted: Posted<Node<A>>,

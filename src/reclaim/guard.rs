@@ -1,13 +1,9 @@
 //! The guard: while one is held, nothing that its thread has read under it is freed.
 
+use super::epoch;
 use crate::sync::{HELD_BACK, HELD_BACK_BYTES, thread_local};
 use std::cell::Cell;
 use std::fmt;
-
-#[cfg(weakly_loom)]
-use super::shim as epoch;
-#[cfg(not(weakly_loom))]
-use crossbeam_epoch as epoch;
 
 /// A pinned epoch: what this thread reads under it stays in memory until it is dropped.
 ///

@@ -29,9 +29,15 @@
 
 mod guard;
 mod ripe;
-#[cfg(weakly_loom)]
+#[cfg(all(weakly_loom, not(crossbeam_loom)))]
 pub mod shim;
 mod snapshot;
+
+// Under loom the shim, or, where crossbeam is compiled for loom itself, the real one.
+#[cfg(any(not(weakly_loom), crossbeam_loom))]
+pub use crossbeam_epoch as epoch;
+#[cfg(all(weakly_loom, not(crossbeam_loom)))]
+pub use shim as epoch;
 
 pub use guard::{Guard, pin};
 pub use ripe::{Ripe, run_ripe, stop_ripe};

@@ -3,14 +3,10 @@
 //! A deferred function may run inside any thread's `pin`, under that caller's own locks; it only pushes here. The list is
 //! emptied where user code may run anyway: at the end of writers, deaths and flushes, on a thread that holds no guard.
 
+use super::epoch::is_pinned;
 use crate::death::call::contain;
 use crate::sync::{AtomicBool, Ordering, SegQueue, thread_local};
 use std::cell::Cell;
-
-#[cfg(weakly_loom)]
-use super::shim::is_pinned;
-#[cfg(not(weakly_loom))]
-use crossbeam_epoch::is_pinned;
 
 /// A destructor that may run now, on any thread.
 pub struct Ripe(Box<dyn FnOnce()>);

@@ -46,7 +46,7 @@ pub struct Books {
 #[repr(align(64))]
 pub struct Shard<E: Entry> {
     /// What readers load.
-    pub(super) array: AtomicPtr<Array<E>>,
+    pub array: AtomicPtr<Array<E>>,
     len: Figure,
     /// Counts what was published, so that a writer sees whether its look-up is still good.
     version: AtomicU64,

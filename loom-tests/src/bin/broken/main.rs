@@ -7,6 +7,7 @@
 //! break, and half a minute for one that only the scripts notice.
 
 mod block;
+mod epoch;
 mod finalizer;
 mod flight;
 mod guest;
@@ -64,7 +65,11 @@ const GROUPS: &[Group] = &[
     Group { name: "flight", files: &["flight"], breaks: flight::BREAKS },
     Group { name: "finalizer", files: &["finalizer"], breaks: finalizer::BREAKS },
     Group { name: "suite", files: &[], breaks: suite::BREAKS },
+    Group { name: EPOCH, files: &[EPOCH], breaks: epoch::BREAKS },
 ];
+
+/// The file whose models run over the real epoch, and its group.
+const EPOCH: &str = "epoch";
 
 /// A model, as `file::model`, and what it said when it failed.
 type Failure = (String, String);
@@ -94,10 +99,11 @@ fn said(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// Runs cargo in the copy, and returns what it said.
-fn cargo(package: &Path, arguments: &[&str]) -> String {
+/// Runs cargo in the copy, with the package's own flags or these, and returns what it said.
+fn cargo(package: &Path, flags: Option<&str>, arguments: &[&str]) -> String {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(package).env_remove("RUSTFLAGS").env("CARGO_TARGET_DIR", package.join("target"));
+    cargo.envs(flags.map(|flags| ("RUSTFLAGS", flags)));
     let text = said(cargo.args(arguments));
     if text.contains("could not compile") {
         eprintln!("{text}"); // and then nothing fails, where it should
@@ -112,7 +118,9 @@ fn build(package: &Path, files: &BTreeSet<&str>) -> Vec<(String, PathBuf)> {
     }
     let mut arguments = vec!["test", "--profile", "broken", "--no-run"];
     arguments.extend(files.iter().flat_map(|file| ["--test", file]));
-    let text = cargo(package, &arguments);
+    // As in ci/epoch.sh.
+    let flags = files.contains(EPOCH).then_some("--cfg weakly_loom --cfg crossbeam_loom");
+    let text = cargo(package, flags, &arguments);
     let programs = text.lines().filter_map(|line| {
         let (file, program) = line.trim().strip_prefix("Executable tests/")?.split_once(".rs (")?;
         Some((file.to_string(), package.join(program.trim_end_matches(')'))))
@@ -191,7 +199,7 @@ fn ordinary_failures(copy: &Path, test: &str) -> Vec<Failure> {
 fn scripts(package: &Path) -> Option<Failure> {
     [["pairs", "2"], ["cyclic", "2"], ["triples", "1"], ["pairs", "3"]].iter().find_map(|[set, bound]| {
         let arguments = ["run", "--profile", "broken", "--bin", "combined", "--", set, "--bound", bound, "--first"];
-        let text = cargo(package, &arguments);
+        let text = cargo(package, None, &arguments);
         let scenario = text.lines().find_map(|line| line.strip_prefix("FAILED: ")?.split(',').next()).unwrap_or(set);
         Some((format!("scripts {scenario}"), failure(&text)?))
     })
