@@ -2,7 +2,7 @@
 # The tests where a compiler is free to surprise: structs laid out at random, and std with its own checks on (cargo-careful, if it
 # can be had). Some minutes; `--long` runs every test, under eight layouts.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../bare-tests"
 
 if ! rustc +nightly -V >/dev/null 2>&1; then
     echo "skipped: no nightly"

@@ -3,7 +3,7 @@
 # five minutes; `ci/miri.sh --long` runs all but those of allocations, an hour or two; `ci/miri.sh --seeds N` small races, each under
 # N schedules.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../bare-tests"
 
 if ! cargo +nightly miri --version >/dev/null 2>&1; then
     rustup component add miri rust-src --toolchain nightly >/dev/null 2>&1 || true

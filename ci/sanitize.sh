@@ -4,7 +4,7 @@
 #
 #   ci/sanitize.sh [thread|address|leak|all] [--long] [-- the test binary's arguments]
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../bare-tests"
 
 chosen=(thread address leak)
 short=(stress:: iterate:: promises:: slots:: flight:: ptr:: list:: finalizer::) # `stress::` is `key_stress::` too
