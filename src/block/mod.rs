@@ -39,7 +39,7 @@ pub mod layout;
 pub mod state;
 
 use crate::death::hook::Hook;
-use crate::sync::{AtomicUsize, Ordering, fence, spin};
+use crate::sync::{AtomicUsize, Ordering, acquire, spin};
 use head::{Head, Unborn};
 use state::State;
 use std::alloc::Layout;
@@ -127,12 +127,12 @@ impl Header {
     #[inline]
     #[must_use]
     pub fn release_weak(&self) -> bool {
-        // Release: pairs with the fence below and with the Acquires in `is_unique` and `has_weak`.
+        // Release: pairs with the Acquire below and with the Acquires in `is_unique` and `has_weak`.
         if self.weak.fetch_sub(1, Ordering::Release) != 1 {
             return false;
         }
         // Acquire: pairs with the Release of every other holder: their uses come before the free.
-        fence(Ordering::Acquire);
+        acquire(&self.weak);
         true
     }
 

@@ -28,7 +28,7 @@ use super::{Arc, Weak};
 use crate::block::layout::{header, release_weak};
 use crate::death::call::contain;
 use crate::death::hook::{Act, Hook, ObserverKind, Owner, Step};
-use crate::sync::{AtomicBool, AtomicUsize, Ordering, Plain, fence};
+use crate::sync::{AtomicBool, AtomicUsize, Ordering, Plain, acquire};
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
@@ -95,10 +95,11 @@ impl<T: ?Sized> Callback<T> {
     /// # Safety
     /// The caller holds a share, which it gives up.
     unsafe fn leave(this: NonNull<Self>) {
-        // SAFETY: the share keeps it until the subtraction.
-        // Release: pairs with the fence of whoever frees.
-        if unsafe { this.as_ref() }.shares.fetch_sub(1, Ordering::Release) == 1 {
-            fence(Ordering::Acquire); // Acquire: pairs with the Release of the other share
+        // SAFETY: the share keeps it until the subtraction, and the last share beyond that.
+        let shares = unsafe { &this.as_ref().shares };
+        // Release: pairs with the Acquire of whoever frees.
+        if shares.fetch_sub(1, Ordering::Release) == 1 {
+            acquire(shares); // Acquire: pairs with the Release of the other share
             // SAFETY: made by `Box`, and no share is left. The function has been taken, by whichever owner came first.
             drop(unsafe { Box::from_raw(this.as_ptr()) });
         }

@@ -27,6 +27,20 @@ macro_rules! const_fn {
 }
 pub(crate) use const_fn;
 
+/// Acquires what others released when they wrote what the calling thread has just read from `atomic`.
+///
+/// A fence: it costs nothing where nothing was read. ThreadSanitizer knows no fences; for its builds (`weakly_tsan`, see
+/// `ci/sanitize.sh`) it is an Acquire load. The crate's `SeqCst` fences stay fences there: they decide what is seen, which it
+/// does not judge, and never who may touch what is seen. Any form of them that it knows would hide races.
+#[inline]
+pub fn acquire(atomic: &AtomicUsize) {
+    if cfg!(weakly_tsan) {
+        atomic.load(Ordering::Acquire);
+    } else {
+        fence(Ordering::Acquire);
+    }
+}
+
 /// A count that orders nothing, and is exact when quiet: `std`'s even under loom, where it would only make models larger.
 pub type Figure = std::sync::atomic::AtomicU64;
 

@@ -27,7 +27,8 @@ pub struct Watchdog(Option<(Sender<()>, JoinHandle<()>)>);
 
 /// A watchdog for the calling test.
 pub fn watchdog() -> Watchdog {
-    const LIMIT: Duration = Duration::from_secs(240);
+    // ThreadSanitizer makes all slower, ten times and more.
+    const LIMIT: Duration = Duration::from_secs(if cfg!(weakly_tsan) { 2400 } else { 240 });
     if cfg!(miri) {
         return Watchdog(None); // Miri reports a deadlock by itself, and is too slow for any limit
     }

@@ -16,6 +16,8 @@ mod key_stress;
 mod kinds;
 mod list;
 mod other_histories;
+#[cfg(any(weakly_tsan, weakly_asan))]
+mod planted;
 mod promises;
 mod ptr;
 mod sets;

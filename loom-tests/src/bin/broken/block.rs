@@ -37,7 +37,7 @@ pub const BREAKS: &[Break] = &[
     // The weak word.
     missed("`downgrade` relaxed", TESTS, &[(BLOCK, "compare_exchange_weak(weak, weak + n, Ordering::Acquire,", "compare_exchange_weak(weak, weak + n, Ordering::Relaxed,")], "whoever got a `&mut` was the only owner, so whoever downgrades after comes from it by something that orders; kept as `std` has it"),
     caught("`release_weak` relaxed", TESTS, &[(BLOCK, "self.weak.fetch_sub(1, Ordering::Release)", "self.weak.fetch_sub(1, Ordering::Relaxed)")]),
-    caught("`release_weak` without its fence", TESTS, &[(BLOCK, "        fence(Ordering::Acquire);\n", "")]),
+    caught("`release_weak` without its fence", TESTS, &[(BLOCK, "        acquire(&self.weak);\n", "")]),
     caught("`has_weak` relaxed", TESTS, &[(BLOCK, "self.weak.load(Ordering::Acquire) != 1", "self.weak.load(Ordering::Relaxed) != 1")]),
     caught("`is_unique`'s lock relaxed", TESTS, &[(BLOCK, "compare_exchange(1, LOCKED, Ordering::Acquire,", "compare_exchange(1, LOCKED, Ordering::Relaxed,")]),
     caught("`is_unique`'s unlock relaxed", TESTS, &[(BLOCK, "self.weak.store(1, Ordering::Release)", "self.weak.store(1, Ordering::Relaxed)")]),
@@ -77,5 +77,5 @@ pub const BREAKS: &[Break] = &[
     caught("`armed` by load and store", TESTS, &[(OBSERVER, "if !self.armed.swap(false, Ordering::Relaxed) {", "let armed = self.armed.load(Ordering::Relaxed);\n        self.armed.store(false, Ordering::Relaxed);\n        if !armed {")]),
     caught("a canceller gives up the list's share of a closed list", TESTS, &[(OBSERVER, "if cancelled && Hook::unlink(&header(self.weak.value()).hooks, self.callback.cast::<Hook>()) {", "if cancelled {\n                let _ = Hook::unlink(&header(self.weak.value()).hooks, self.callback.cast::<Hook>());")]),
     caught("a callback's share relaxed", TESTS, &[(OBSERVER, "shares.fetch_sub(1, Ordering::Release) == 1", "shares.fetch_sub(1, Ordering::Relaxed) == 1")]),
-    caught("a callback's last share without its fence", TESTS, &[(OBSERVER, "            fence(Ordering::Acquire); // pairs with the Release of the other share\n", "")]),
+    caught("a callback's last share without its fence", TESTS, &[(OBSERVER, "            acquire(shares); // Acquire: pairs with the Release of the other share\n", "")]),
 ];

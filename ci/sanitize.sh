@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# ThreadSanitizer, AddressSanitizer and LeakSanitizer over the tests; the first two look at std and the dependencies too. The
+# short form is the tests that are made of races; `--long` is every test, those that luck decides ten times as long.
+#
+#   ci/sanitize.sh [thread|address|leak|all] [--long] [-- the test binary's arguments]
+set -euo pipefail
+cd "$(dirname "$0")/../bare-tests"
+
+chosen=(thread address leak)
+short=(stress:: iterate:: promises:: slots:: flight:: ptr:: list:: finalizer::) # `stress::` is `key_stress::` too
+arguments=()
+long=
+while [ $# -gt 0 ]; do
+    case $1 in
+        thread | address | leak) chosen=("$1") ;;
+        all) ;;
+        --long) long=1 ;;
+        --) arguments=("${@:2}") && break ;;
+        *) echo "sanitize: what is $1?" >&2 && exit 2 ;;
+    esac
+    shift
+done
+
+host=$(rustc +nightly -vV 2>/dev/null | sed -n 's/^host: //p') || true
+case $host in
+    x86_64-unknown-linux-gnu | aarch64-unknown-linux-gnu) ;;
+    "") echo "skipped: no nightly" && exit 0 ;;
+    *) echo "skipped: not on $host" && exit 0 ;;
+esac
+std=$(rustc +nightly --print sysroot)/lib/rustlib/src/rust/library
+[ -d "$std" ] || rustup component add rust-src --toolchain nightly >/dev/null 2>&1 || true
+[ -d "$std" ] || { echo "skipped: no rust-src" && exit 0; }
+
+# Line numbers for reports; and no backtraces, or thousands of planned panics would look theirs up.
+export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=line-tables-only CARGO_PROFILE_DEV_OPT_LEVEL=1 RUST_BACKTRACE=0
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/sanitize
+
+tests() {
+    cargo +nightly test --locked --target "$host" -Zbuild-std "$@"
+}
+
+# A sanitizer that never reports anything is none.
+planted() { # test, report
+    local report
+    if report=$(tests --test it -- --ignored --exact "planted::$1" 2>&1) || ! grep -q "$2" <<<"$report"; then
+        printf '%s\nsanitize: no report of a %s\n' "$report" "$2" >&2
+        exit 1
+    fi
+    echo "sanitize: a planted $2 is reported"
+}
+
+for sanitizer in "${chosen[@]}"; do
+    start=$SECONDS
+    export RUSTFLAGS="-Zsanitizer=$sanitizer"
+    case $sanitizer in
+        thread) RUSTFLAGS+=" --cfg weakly_tsan" planted=(data_race "data race") ;;
+        address) RUSTFLAGS+=" --cfg weakly_asan" planted=(use_after_free heap-use-after-free) ;;
+        leak) RUSTFLAGS+=" --cfg weakly_asan" planted=(leak "memory leak") ;;
+    esac
+    tests --test it --no-run
+    planted "${planted[@]}"
+    if [ "$long" ]; then
+        WEAKLY_LONG=${WEAKLY_LONG:-10} tests --tests -- "${arguments[@]}"
+    else
+        tests --test it -- "${arguments[@]:-${short[@]}}"
+    fi
+    echo "sanitize: $sanitizer took $((SECONDS - start)) s"
+done
