@@ -7,13 +7,14 @@
 #[allow(dead_code, reason = "shared with the other binaries")]
 mod common;
 mod machine;
+mod reentry;
 
 use machine::{LISTS, MAPS, SETS, SLOTS, Subjects};
 use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::strategy::Strategy;
-use std::cell::Cell;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use std::cell::Cell;
 
 /// Scripts that once failed: the collection, and the script's bytes in hexadecimal.
 const REGRESSIONS: &str = include_str!("regressions.txt");

@@ -23,7 +23,11 @@ pub trait Way<A: Kind>: Rule<Object> + 'static {
 impl<A: Kind> Way<A> for ByEq {
     const TOLD: Told = Told::ByEq;
 
-    fn load(set: &generic::Set<A, Self, Hashing>, key: &A, load: &mut dyn FnMut() -> Option<Owner<A>>) -> Option<Owner<A>> {
+    fn load(
+        set: &generic::Set<A, Self, Hashing>,
+        key: &A,
+        load: &mut dyn FnMut() -> Option<Owner<A>>,
+    ) -> Option<Owner<A>> {
         set.get_or_try_insert_with(&Class(key.class), |_| load().map(Owner::give).ok_or(())).ok().map(Owner::adopt)
     }
 

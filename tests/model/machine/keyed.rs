@@ -144,11 +144,24 @@ struct Past {
 /// What an operation does to the reference.
 #[derive(Clone, Copy, Debug)]
 enum Effect {
-    Put { map: usize, key: Id, value: Id },
-    PutIfAbsent { map: usize, key: Id, value: Id },
+    Put {
+        map: usize,
+        key: Id,
+        value: Id,
+    },
+    PutIfAbsent {
+        map: usize,
+        key: Id,
+        value: Id,
+    },
     /// Replaces the value, if the entry is still there.
-    Update { serial: usize, value: Id },
-    Remove { serial: usize },
+    Update {
+        serial: usize,
+        value: Id,
+    },
+    Remove {
+        serial: usize,
+    },
     Nothing,
 }
 
@@ -356,7 +369,14 @@ impl<A: Kind, C: Keyed<A>> Subject<A> for Keys<C> {
         }
         match command.act {
             Act::Subscribe | Act::Removals | Act::Join | Act::Compare | Act::Dismantle if machine.depth.get() > 1 => {}
-            Act::Clear | Act::Reserve | Act::Shrink | Act::Drain | Act::Pop | Act::Retain | Act::Extract | Act::Walk => {
+            Act::Clear
+            | Act::Reserve
+            | Act::Shrink
+            | Act::Drain
+            | Act::Pop
+            | Act::Retain
+            | Act::Extract
+            | Act::Walk => {
                 self.on_all(machine, command);
             }
             Act::Subscribe | Act::Removals => self.on_subscription(&machine.world, command),
@@ -395,9 +415,8 @@ impl<A: Kind, C: Keyed<A>> Subject<A> for Keys<C> {
     fn check(&self, world: &World<A>, quiet: bool) {
         for which in 0..2 {
             let map = self.map(which);
-            let (len, inserted, left) = self.with(|r| {
-                (r.entries.iter().filter(|e| e.map == which).count(), r.inserted[which], r.left[which])
-            });
+            let (len, inserted, left) =
+                self.with(|r| (r.entries.iter().filter(|e| e.map == which).count(), r.inserted[which], r.left[which]));
             world.check(map.len() == len, || format!("map {which} says that it has {}, not {len} entries", map.len()));
             let stats = map.stats();
             let said = [stats.died, stats.removed, stats.replaced, stats.cleared];
@@ -572,8 +591,14 @@ impl<C> Keys<C> {
         (entry, again)
     }
 
-    fn compute<A: Kind>(&self, machine: &Machine<A, Self>, command: Command, key: Id, given: Key<'_, A>, value: &Owner<A>)
-    where
+    fn compute<A: Kind>(
+        &self,
+        machine: &Machine<A, Self>,
+        command: Command,
+        key: Id,
+        given: Key<'_, A>,
+        value: &Owner<A>,
+    ) where
         C: Keyed<A>,
     {
         let (world, which) = (&machine.world, command.which());
@@ -789,14 +814,17 @@ impl<C> Keys<C> {
         C: Keyed<A>,
     {
         let (world, which) = (&machine.world, command.which());
-        let of = |map: usize| -> Vec<Entry> { self.with(|r| r.entries.iter().filter(|e| e.map == map).copied().collect()) };
+        let of =
+            |map: usize| -> Vec<Entry> { self.with(|r| r.entries.iter().filter(|e| e.map == map).copied().collect()) };
         match command.act {
             Act::Compare => {
                 let (left, right) = (of(which), of(1 - which));
                 let held = |entry: &Entry| self.find(world, 1 - which, entry.key);
                 let domain = left.iter().all(|entry| held(entry).is_some());
                 let same_values = C::VALUE == Value::None
-                    || left.iter().all(|e| held(e).is_some_and(|other| world.class_of(other.value) == world.class_of(e.value)));
+                    || left
+                        .iter()
+                        .all(|e| held(e).is_some_and(|other| world.class_of(other.value) == world.class_of(e.value)));
                 let equal = domain && same_values && left.len() == right.len();
                 let said = self.map(which).compare(&self.map(1 - which));
                 world.check(said == (equal, domain), || format!("compare: {said:?}, not {:?}", (equal, domain)));
@@ -807,7 +835,10 @@ impl<C> Keys<C> {
                 for entry in of(1 - which) {
                     let (map, key, value) = (which, entry.key, entry.value);
                     let put = Effect::Put { map, key, value };
-                    self.apply(world, if C::VALUE == Value::None { Effect::PutIfAbsent { map, key, value } } else { put });
+                    self.apply(
+                        world,
+                        if C::VALUE == Value::None { Effect::PutIfAbsent { map, key, value } } else { put },
+                    );
                 }
                 self.map(which).join(&self.map(1 - which));
                 drop(held);

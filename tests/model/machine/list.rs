@@ -147,11 +147,11 @@ impl<A: Kind> Subject<A> for List<A> {
             }
             Act::Retain | Act::Extract => self.retain(machine, command),
             Act::Walk => self.walk(machine, command),
-            Act::Join if elements.len() < 200 => {
+            Act::Join if elements.len() < 200 => machine.alone(|| {
                 elements.iter().for_each(|element| self.push(element.id));
                 let copy = WeakList::clone(&list);
                 list.extend(&copy);
-            }
+            }),
             Act::Dismantle if machine.depth.get() == 1 => {
                 self.take(|_| true);
                 drop(list);
@@ -185,7 +185,9 @@ impl<A: Kind> Subject<A> for List<A> {
         let want: Vec<Id> = self.elements().iter().map(|element| element.id).collect();
         let got: Vec<Id> = list.iter().map(|object| object.id).collect();
         world.check(got == want, || format!("the list has {got:?}, not {want:?}"));
-        world.check(list.len() == want.len(), || format!("the list says that it has {}, not {}", list.len(), want.len()));
+        world.check(list.len() == want.len(), || {
+            format!("the list says that it has {}, not {}", list.len(), want.len())
+        });
         list.validate();
     }
 

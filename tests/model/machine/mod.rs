@@ -24,7 +24,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt::Write;
 use std::rc::Rc;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use weakly::{ByEq, ByPointer, Cause, generic};
 use world::{Events, Id, Kind, Name, Object, Owner, Running, World, counts};
 
@@ -161,6 +161,12 @@ impl<A: Kind, S: Subject<A>> Events for Machine<A, S> {
 /// One at a time: what a grace period has held back is destroyed by whichever thread comes first.
 static ONE: Mutex<()> = Mutex::new(());
 
+/// Nobody else runs a script meanwhile.
+#[allow(dead_code, reason = "a fuzzer is alone")]
+pub fn exclusively() -> MutexGuard<'static, ()> {
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Flushes until `done`, or until that is hopeless.
 fn wait_until(done: impl Fn() -> bool) {
     for _ in 0..10_000 {
@@ -174,7 +180,7 @@ fn wait_until(done: impl Fn() -> bool) {
 
 /// Runs a script. Err: what differed, and what was run.
 fn run<A: Kind, S: Subject<A>>(bytes: &[u8]) -> Result<usize, String> {
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _one = exclusively();
     let (setup, script) = Script::of(bytes);
     let world = World::new(setup);
     let subject = S::new(&world);
@@ -214,6 +220,16 @@ fn run<A: Kind, S: Subject<A>>(bytes: &[u8]) -> Result<usize, String> {
             wait_until(|| before == counts());
             Err(format!("{failure}\n{story}"))
         }
+    }
+}
+
+/// Runs a script on the collection of a family that its first byte names; panics if something differs. For the fuzz targets.
+#[allow(dead_code, reason = "the other driver names the collection")]
+pub fn run_one_of(family: Subjects, bytes: &[u8]) {
+    let Some((first, script)) = bytes.split_first() else { return };
+    let (name, run) = family[usize::from(*first) % family.len()];
+    if let Err(failure) = run(script) {
+        panic!("{name}: {failure}");
     }
 }
 

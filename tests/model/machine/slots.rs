@@ -64,9 +64,15 @@ impl Slots {
                     self.exchange(world, name);
                 }
                 match self.arc.compare_exchange(current.as_deref(), new) {
-                    Ok(old) => is("compare_exchange", id(&old.map(Owner::adopt)), if done { was } else { Some(Id::MAX) }),
+                    Ok(old) => {
+                        is("compare_exchange", id(&old.map(Owner::adopt)), if done { was } else { Some(Id::MAX) })
+                    }
                     Err(CompareExchangeError { current, new, .. }) => {
-                        is("compare_exchange, current", id(&current.map(Owner::adopt)), if done { Some(Id::MAX) } else { was });
+                        is(
+                            "compare_exchange, current",
+                            id(&current.map(Owner::adopt)),
+                            if done { Some(Id::MAX) } else { was },
+                        );
                         is("compare_exchange, new", id(&new.map(Owner::adopt)), name);
                     }
                 }
@@ -178,12 +184,7 @@ impl Slots {
 
 impl Subject<Native> for Slots {
     fn new(_: &World<Native>) -> Self {
-        Slots {
-            arc: AtomicArc::empty(),
-            weak: AtomicWeak::empty(),
-            in_arc: Cell::default(),
-            in_weak: Cell::default(),
-        }
+        Slots { arc: AtomicArc::empty(), weak: AtomicWeak::empty(), in_arc: Cell::default(), in_weak: Cell::default() }
     }
 
     fn act(&self, machine: &Machine<Native, Self>, command: Command) {
@@ -204,7 +205,9 @@ impl Subject<Native> for Slots {
 
     fn check(&self, world: &World<Native>, _: bool) {
         let (strong, weak) = (self.arc.load().map(Owner::adopt), self.weak.upgrade().map(Owner::adopt));
-        world.check(id(&strong) == self.in_arc.get(), || format!("there is {:?}, not {:?}", id(&strong), self.in_arc.get()));
+        world.check(id(&strong) == self.in_arc.get(), || {
+            format!("there is {:?}, not {:?}", id(&strong), self.in_arc.get())
+        });
         let alive = self.alive(world);
         world.check(id(&weak) == alive, || format!("there is {:?}, not {alive:?}", id(&weak)));
         world.check(self.weak.load().is_alive() == alive.is_some(), || "load: not as it should".to_string());

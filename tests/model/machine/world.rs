@@ -14,9 +14,9 @@ use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::mem::{ManuallyDrop, take};
 use std::rc::Rc;
+use std::sync::Arc as StdArc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicIsize, Ordering::SeqCst};
-use std::sync::Arc as StdArc;
 use weakly::std_arc::{self, Anchor, Anchored};
 use weakly::{Arc, ByPointer, Cause, Equivalent, Finalizer, Guard, Lookup, Observer, Pointer, finalize};
 
@@ -39,7 +39,14 @@ struct End(Id);
 
 impl Object {
     fn new(id: Id, class: u8) -> Self {
-        Object { id, class, children: Mutex::default(), anchor: Anchor::new(), _end: End(id), _counted: Counted::new(&OBJECTS) }
+        Object {
+            id,
+            class,
+            children: Mutex::default(),
+            anchor: Anchor::new(),
+            _end: End(id),
+            _counted: Counted::new(&OBJECTS),
+        }
     }
 }
 
@@ -646,7 +653,11 @@ impl<A: Kind> World<A> {
         let mut owners = vec![0; objects.len()];
         self.handles.borrow().iter().for_each(|handle| owners[handle.id as usize] += 1);
         let waits = |known: &Known<A>| known.weak.is_some() || known.deferred && !known.destroyed;
-        objects.iter().filter(|known| waits(known)).flat_map(|known| &known.children).for_each(|&id| owners[id as usize] += 1);
+        objects
+            .iter()
+            .filter(|known| waits(known))
+            .flat_map(|known| &known.children)
+            .for_each(|&id| owners[id as usize] += 1);
         for (id, known) in objects.iter().enumerate() {
             let Some(weak) = &known.weak else {
                 self.check(known.destroyed == known.gone, || format!("object {id} is half destroyed"));
@@ -685,6 +696,10 @@ impl<A: Kind> World<A> {
     pub fn leftovers(&self) -> String {
         let objects = self.objects.borrow();
         let left: Vec<_> = objects.iter().enumerate().filter(|(_, known)| !known.gone).map(|(id, _)| id).collect();
-        format!("left at the end: objects {left:?}; objects, owned keys and captures {:?}, before {:?}", counts(), self.before)
+        format!(
+            "left at the end: objects {left:?}; objects, owned keys and captures {:?}, before {:?}",
+            counts(),
+            self.before
+        )
     }
 }
