@@ -23,7 +23,7 @@ const REGRESSIONS: &str = include_str!("regressions.txt");
 const COMMANDS: usize = 100;
 
 /// How many scripts are drawn for each collection, unless `PROPTEST_CASES` says otherwise.
-const CASES: u32 = 100;
+const CASES: u32 = 150;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

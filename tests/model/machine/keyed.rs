@@ -423,7 +423,7 @@ impl<A: Kind, C: Keyed<A>> Subject<A> for Keys<C> {
             world.check(said == left, || format!("map {which} says that {said:?} left, not {left:?}"));
             world.check(inserted == len as u64 + left.iter().sum::<u64>(), || "the reference's own books".to_string());
             world.check(stats.pending_removals == 0, || format!("map {which} keeps a dead entry"));
-            map.validate();
+            world.validate(|| map.validate());
             let mut there = Vec::new();
             map.walk(0, &mut |key, value| {
                 there.push((key, value));

@@ -188,7 +188,7 @@ impl<A: Kind> Subject<A> for List<A> {
         world.check(list.len() == want.len(), || {
             format!("the list says that it has {}, not {}", list.len(), want.len())
         });
-        list.validate();
+        world.validate(|| list.validate());
     }
 
     fn end(&self, _: &World<A>) {

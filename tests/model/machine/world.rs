@@ -12,7 +12,8 @@ use std::borrow::Borrow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
-use std::mem::{ManuallyDrop, take};
+use std::mem::take;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc as StdArc;
 use std::sync::Mutex;
@@ -253,29 +254,27 @@ macro_rules! watch {
 
 watch!(Observer<Object>, std_arc::Observer);
 
-/// A strong pointer, which the oracle counts.
-pub struct Owner<A: Kind>(ManuallyDrop<A>);
+/// A strong pointer, which the oracle counts; empty once it is given away.
+pub struct Owner<A: Kind>(Option<A>);
 
 impl<A: Kind> Owner<A> {
     /// A pointer that the crate has handed out.
     pub fn adopt(arc: A) -> Self {
         tell(|machine| machine.took(arc.id));
-        Owner(ManuallyDrop::new(arc))
+        Owner(Some(arc))
     }
 
     /// The pointer, for the crate to hold or to drop.
-    pub fn give(self) -> A {
+    pub fn give(mut self) -> A {
         tell(|machine| machine.let_go(self.id));
-        let mut this = ManuallyDrop::new(self);
-        // SAFETY: taken once; the owner itself is never dropped.
-        unsafe { ManuallyDrop::take(&mut this.0) }
+        self.0.take().expect("it is given away once")
     }
 }
 
 impl<A: Kind> std::ops::Deref for Owner<A> {
     type Target = A;
     fn deref(&self) -> &A {
-        &self.0
+        self.0.as_ref().expect("it is given away with its owner")
     }
 }
 
@@ -287,9 +286,9 @@ impl<A: Kind> Clone for Owner<A> {
 
 impl<A: Kind> Drop for Owner<A> {
     fn drop(&mut self) {
-        tell(|machine| machine.let_go(self.id));
-        // SAFETY: the owner's end.
-        unsafe { ManuallyDrop::drop(&mut self.0) }
+        if let Some(arc) = &self.0 {
+            tell(|machine| machine.let_go(arc.id)); // and then the pointer goes
+        }
     }
 }
 
@@ -408,6 +407,12 @@ impl<A: Kind> World<A> {
         if !holds {
             self.failure.borrow_mut().get_or_insert_with(what);
         }
+    }
+
+    /// Notes a panic of the crate's own look at itself.
+    pub fn validate(&self, validate: impl FnOnce()) {
+        let whole = catch_unwind(AssertUnwindSafe(validate));
+        self.check(whole.is_ok(), || "it is not whole inside: see the panic above".to_string());
     }
 
     /// What went wrong first.
