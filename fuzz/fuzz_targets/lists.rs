@@ -1,0 +1,8 @@
+//! The machine of tests/model, driven by a fuzzer: weak lists.
+
+#![no_main]
+
+#[path = "../../tests/model/machine/mod.rs"]
+mod machine;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| machine::run_one_of(machine::LISTS, bytes));
