@@ -3,12 +3,10 @@
 //! and die in heaps, so that tables grow and shrink under the deaths. How a collection is made, and what goes on beside it, is
 //! drawn by lot for each round. Afterwards the books are exact and nothing is left.
 
-use crate::common::{
-    Constant, Counted, FourBit, Good, Over, Rng, Tally, flush_until, long, seed, sized, together, watchdog,
-};
-use crate::subjects::{Item, Options, Owner, Subject, Told, each_collection};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc as StdArc, Mutex};
+use crate::common::{Constant, Counted, FourBit, Good, Over, Rng, long, seed, sized, together, watchdog};
+use crate::subjects::{Books, Item, Options, Owner, Subject, Told, each_collection};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use weakly::generic;
 
@@ -59,38 +57,11 @@ impl Scene {
     }
 }
 
-/// Counts of a round.
-#[derive(Default)]
-struct Books {
-    objects: StdArc<Tally>,
-    owned: StdArc<Tally>,
-    came: AtomicUsize,
-    watched: AtomicUsize,
-    called: StdArc<AtomicUsize>,
-}
-
-impl Books {
-    fn object<A: Owner>(&self, id: u64, rng: &mut Rng, scene: &Scene) -> A {
-        let one_in = |n: usize, rng: &mut Rng| n > 0 && rng.below(n) == 0;
-        let object = A::new(Item::new(id, &self.objects, &self.owned), one_in(scene.deferred, rng));
-        if one_in(scene.watched, rng) {
-            self.watched.fetch_add(1, SeqCst);
-            let called = self.called.clone();
-            object.watch(move || _ = called.fetch_add(1, SeqCst));
-        }
-        object
-    }
-
-    fn came(&self, n: usize) {
-        self.came.fetch_add(n, SeqCst);
-    }
-
-    /// When nobody holds anything any more.
-    fn close(&self) {
-        assert_eq!(self.called.load(SeqCst), self.watched.load(SeqCst), "each callback once");
-        flush_until("objects are dropped, also the deferred", || self.objects.left() == 0);
-        flush_until("keys and values are dropped", || self.owned.left() == 0);
-    }
+/// An object, watched and deferred as its lot falls.
+fn object<A: Owner>(books: &Books, scene: &Scene, id: u64, rng: &mut Rng) -> A {
+    let mut one_in = |n: usize| n > 0 && rng.below(n) == 0;
+    let (deferred, watched) = (one_in(scene.deferred), one_in(scene.watched));
+    books.object(id, deferred, watched)
 }
 
 /// One thread's part of a round.
@@ -105,12 +76,12 @@ fn work<A: Owner, M: Subject<A>>(subject: &M, books: &Books, scene: &Scene, stea
         let id = rng.below(KEYS) as u64;
         match rng.below(40) {
             0..12 => {
-                let object: A = books.object(id, rng, scene);
+                let object: A = object(books, scene, id, rng);
                 books.came(subject.put(&object, rng));
                 held.push(object);
             }
             12..18 => {
-                let object: A = books.object(id, rng, scene);
+                let object: A = object(books, scene, id, rng);
                 books.came(subject.put(&object, rng)); // and it dies
             }
             18..22 => books.came(subject.again(&steady[rng.below(steady.len())], rng)),
@@ -124,7 +95,7 @@ fn work<A: Owner, M: Subject<A>>(subject: &M, books: &Books, scene: &Scene, stea
             32 if rng.below(8) == 0 => {
                 // A heap of which no two are equal, so that the table grows; it dies in the midst of the others' work.
                 let first = 1_000 + (rng.next() % 1_000_000) * 1_000;
-                let heap: Vec<A> = (0..sized(150, 12) as u64).map(|n| books.object(first + n, rng, scene)).collect();
+                let heap: Vec<A> = (0..sized(150, 12) as u64).map(|n| object(books, scene, first + n, rng)).collect();
                 heap.iter().for_each(|object| books.came(subject.put(object, rng)));
             }
             33 => weakly::pin().flush(),
@@ -140,7 +111,7 @@ fn hammered<A: Owner, M: Subject<A>>(rng: &mut Rng) {
     let said = Says(format!("{scene:?}"));
     let books = Books::default();
     let subject = M::make(&scene.options);
-    let steady: Vec<A> = (0..4).map(|id| books.object(id, rng, &scene)).collect();
+    let steady: Vec<A> = (0..4).map(|id| object(&books, &scene, id, rng)).collect();
     let own_hooks: Vec<usize> = steady.iter().map(Owner::hooks).collect();
     let over = AtomicBool::new(false);
     let stalled = thread::scope(|scope| {
@@ -202,9 +173,9 @@ fn dropped_amid_deaths<A: Owner, M: Subject<A>>(rng: &mut Rng) {
     let books = Books::default();
     let subject = M::make(&scene.options);
     let n = sized(30, 8) as u64;
-    let survivor: A = books.object(n, rng, &scene);
+    let survivor: A = object(&books, &scene, n, rng);
     let halves = [0, 1].map(|half| (0..n).filter(|id| id % 2 == half).collect::<Vec<_>>());
-    let halves = halves.map(|ids| ids.into_iter().map(|id| books.object(id, rng, &scene)).collect::<Vec<A>>());
+    let halves = halves.map(|ids| ids.into_iter().map(|id| object(&books, &scene, id, rng)).collect::<Vec<A>>());
     let own = survivor.hooks();
     halves.iter().flatten().chain([&survivor]).for_each(|object| books.came(subject.put(object, rng)));
     let (subject, halves) = (Mutex::new(Some(subject)), halves.map(|half| Mutex::new(Some(half))));

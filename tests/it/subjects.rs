@@ -1,6 +1,6 @@
 //! Every collection behind one trait, over both kinds of pointer: what stress, soak and thread-exit tests run on.
 
-use crate::common::{Counted, Rng, Tally};
+use crate::common::{Counted, Rng, Tally, flush_until};
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -18,11 +18,6 @@ pub struct Item {
 }
 
 impl Item {
-    /// An object.
-    pub fn new(id: u64, objects: &StdArc<Tally>, owned: &StdArc<Tally>) -> Self {
-        Item { counted: Counted::new(id, objects), owned: owned.clone(), anchor: Anchor::new() }
-    }
-
     fn own(&self) -> Counted {
         Counted::new(self.counted.id, &self.owned)
     }
@@ -92,6 +87,45 @@ impl Owner for StdArc<Item> {
     }
 }
 
+/// What came and went.
+#[derive(Default)]
+pub struct Books {
+    /// Objects.
+    pub objects: StdArc<Tally>,
+    /// What collections own: keys and values.
+    pub owned: StdArc<Tally>,
+    /// Entries that were made.
+    pub came: AtomicUsize,
+    watched: AtomicUsize,
+    called: StdArc<AtomicUsize>,
+}
+
+impl Books {
+    /// A new object.
+    pub fn object<A: Owner>(&self, id: u64, deferred: bool, watched: bool) -> A {
+        let counted = Counted::new(id, &self.objects);
+        let object = A::new(Item { counted, owned: self.owned.clone(), anchor: Anchor::new() }, deferred);
+        if watched {
+            self.watched.fetch_add(1, SeqCst);
+            let called = self.called.clone();
+            object.watch(move || _ = called.fetch_add(1, SeqCst));
+        }
+        object
+    }
+
+    /// So many entries were made.
+    pub fn came(&self, n: usize) {
+        self.came.fetch_add(n, SeqCst);
+    }
+
+    /// Nobody holds anything any more: each callback was called once, and everything is dropped once grace periods are over.
+    pub fn close(&self) {
+        assert_eq!(self.called.load(SeqCst), self.watched.load(SeqCst), "each callback once");
+        flush_until("objects are dropped, also the deferred", || self.objects.left() == 0);
+        flush_until("keys and values are dropped", || self.owned.left() == 0);
+    }
+}
+
 /// How often a listener was told of each cause.
 pub type Told = StdArc<[AtomicUsize; 4]>;
 
@@ -110,6 +144,8 @@ pub struct Options {
 pub trait Subject<A: Owner>: Send + Sync + Sized + 'static {
     /// Are listeners told of its removals?
     const TELLS: bool = true;
+    /// Does it own something for each entry: a key or a value?
+    const OWNS: bool = false;
     /// An empty one.
     fn make(options: &Options) -> Self;
     /// Puts an object in that was never in before; how many entries that made.
@@ -184,6 +220,7 @@ fn came(done: bool) -> usize {
 }
 
 impl<A: Owner, S: Hashes> Subject<A> for generic::WeakValueMap<Counted, A, S> {
+    const OWNS: bool = true;
     fn make(options: &Options) -> Self {
         use generic::WeakValueMap;
         make!(WeakValueMap, options)
@@ -259,6 +296,7 @@ impl<A: Owner, S: Hashes> Subject<A> for generic::WeakValueMap<Counted, A, S> {
 macro_rules! of_keys {
     ($Public:ident) => {
         impl<A: Owner, S: Hashes> Subject<A> for generic::$Public<A, Counted, S> {
+            const OWNS: bool = true;
             fn make(options: &Options) -> Self {
                 use generic::$Public;
                 make!($Public, options, deferred_values)
