@@ -25,7 +25,8 @@ use std::process::ExitCode;
 use weakly::atomic::AtomicArc;
 use weakly::std_arc::{self, Anchor};
 use weakly::{
-    Arc, Compute, Interner, PtrWeakKeyMap, Stats, TryReserveError, WeakKeyMap, WeakList, WeakSet, WeakValueMap, WeakWeakMap, finalize,
+    Arc, Compute, Interner, PtrWeakKeyMap, Stats, TryReserveError, WeakKeyMap, WeakList, WeakSet, WeakValueMap,
+    WeakWeakMap, finalize,
 };
 
 /// The system's allocator, which refuses an allocation of an armed thread.
@@ -172,7 +173,10 @@ fn cases(test: &Test) -> String {
             let case = format!("{}, allocation {nth}, after {after}: {} {}", test.name, ended.printed, ended.errors);
             assert!(nth < 200, "{case}: endless");
             if ended.status == process::ABORTED {
-                assert!(ended.errors.contains("memory allocation of ") && ended.errors.contains(" bytes failed"), "{case}");
+                assert!(
+                    ended.errors.contains("memory allocation of ") && ended.errors.contains(" bytes failed"),
+                    "{case}"
+                );
                 assert!(ended.printed.is_empty() && !test.survives, "{case}");
                 aborted += 1;
                 continue;
@@ -183,7 +187,8 @@ fn cases(test: &Test) -> String {
             }
             survived += 1;
         }
-        let _ = write!(how, " {}{aborted} aborted, {survived} survived", if after { "; refused for good: " } else { "" });
+        let _ =
+            write!(how, " {}{aborted} aborted, {survived} survived", if after { "; refused for good: " } else { "" });
     }
     how
 }

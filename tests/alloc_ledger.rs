@@ -121,10 +121,7 @@ fn alone() -> MutexGuard<'static, ()> {
             Arc::new(1)
         });
     });
-    // And as many finalizers, for the registry keeps its room.
-    let object = Arc::new(1);
-    (0..500).for_each(|_| drop(finalize(&object, || ())));
-    drop(object);
+    drop(finalize(&Arc::new(1), || ()));
     settle();
     BYTES.store(0, SeqCst);
     BLOCKS.store(0, SeqCst);
@@ -144,11 +141,17 @@ fn churn() {
 
 /// Waits until all that was allocated on the books is freed, or nothing more goes.
 fn settle() {
-    for _ in 0..sized(2_000, 30) {
+    for round in 1..sized(10_000, 30) {
         if BLOCKS.load(SeqCst) == 0 {
             return;
         }
+        if round % sized(100, 10) == 0 {
+            // The registry keeps the tables that it has grown: it grows them again, off the books.
+            let object = Arc::new(round);
+            (0..sized(4_000, 200)).for_each(|_| drop(finalize(&object, || ())));
+        }
         churn();
+        std::thread::yield_now(); // an ended test's thread may be on its way out, pinned for the last time
     }
 }
 
@@ -608,8 +611,9 @@ fn settle_to_no_less() {
     let (mut least, mut since) = (left(), 0);
     while since < sized(50, 5) {
         churn();
+        std::thread::yield_now();
         since = if left() < least { 0 } else { since + 1 };
-        least = left();
+        least = least.min(left());
     }
 }
 
@@ -770,6 +774,9 @@ fn a_look_up_of_a_weakly_held_key_allocates_nothing() {
     assert_eq!(EVER.load(SeqCst), before);
 }
 
+/// Nodes that a shard keeps for reuse, and the odd one on its way: more or fewer from one moment to the next.
+const SPARE: isize = 60;
+
 /// What comes and goes leaves a collection as large as it was, and a collection that goes leaves nothing.
 fn comes_back_to_its_size<A: Owner, M: Subject<A>>(rng: &mut Rng) {
     let _alone = alone();
@@ -784,15 +791,16 @@ fn comes_back_to_its_size<A: Owner, M: Subject<A>>(rng: &mut Rng) {
     for round in 0..2 {
         booked(|| {
             let heap: Vec<A> =
-                (100..sized(3_000, 200) as u64).map(|id| books.object(id, id % 9 == 0, id % 4 == 0)).collect();
+                (100..sized(1_000, 200) as u64).map(|id| books.object(id, id % 9 == 0, id % 4 == 0)).collect();
             heap.iter().for_each(|object| _ = subject.put(object, rng));
             drop(heap);
-            for id in 0..sized(3_000, 60) as u64 {
+            for id in 0..sized(1_000, 60) as u64 {
                 subject.put(&books.object::<A>((1 << 40) | id, false, false), rng); // dies at once
             }
         });
         settle_to_no_less();
-        assert_eq!((subject.size(), left().0), (size, before.0), "entries and blocks after round {round}");
+        assert_eq!(subject.size(), size, "after round {round}");
+        assert!(left().0 <= before.0 + SPARE, "{} blocks where there were {}, after round {round}", left().0, before.0);
         assert!(left().1 <= before.1 * 2, "{} bytes where there were {}, after round {round}", left().1, before.1);
     }
     booked(|| drop((subject, steady)));
@@ -814,7 +822,7 @@ fn held_back_by_a_guard<A: Owner, M: Subject<A>>(rng: &mut Rng) {
     put_and_die(300);
     settle_to_no_less();
     let before = left();
-    let (some, more) = (sized(1_000, 50), sized(3_000, 150));
+    let (some, more) = (sized(500, 50), sized(1_500, 150));
     let (held, hold) = (Barrier::new(2), Barrier::new(2));
     let grown = std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -830,9 +838,12 @@ fn held_back_by_a_guard<A: Owner, M: Subject<A>>(rng: &mut Rng) {
     });
     // A node, a block, a key or a value, and what the epoch notes of each.
     let each = 600;
-    assert!(grown[0] <= (some * each) as isize && grown[1] <= ((some + more) * each) as isize, "held back: {grown:?} bytes");
+    assert!(
+        grown[0] <= (some * each) as isize && grown[1] <= ((some + more) * each) as isize,
+        "held back: {grown:?} bytes"
+    );
     settle_to_no_less();
-    assert!(left().0 <= before.0, "{:?} blocks and bytes where there were {before:?}", left());
+    assert!(left().0 <= before.0 + SPARE, "{:?} blocks and bytes where there were {before:?}", left());
     booked(|| drop(subject));
     settle();
     assert_eq!(left(), (0, 0), "blocks and bytes");
@@ -852,11 +863,11 @@ fn hooks_of_a_long_lived_object_are_bounded() {
     let (object, guest) = booked(|| (value(1), std::sync::Arc::new(Anchor::new())));
     let (map, list, guests): (Map, WeakList<String>, std_arc::WeakValueMap<usize, Anchor>) =
         booked(|| (Map::new(), WeakList::new(), std_arc::WeakValueMap::new()));
-    let mut round = || {
+    let round = || {
         booked(|| {
             for n in 0..sized(3_000, 40) {
                 assert!(Arc::observe(&object, |_| ()).cancel() && guest.observe(|| ()).cancel());
-                drop(finalize(&object, || ()).call());
+                assert!(finalize(&object, || ()).call().is_some());
                 map.insert(key(n % 10), &object);
                 guests.insert(n % 10, &guest);
                 list.push(&object);
@@ -872,7 +883,7 @@ fn hooks_of_a_long_lived_object_are_bounded() {
     let first = round();
     for _ in 0..3 {
         let now = round();
-        assert!(now.0 <= first.0 && now.1 <= first.1 * 2, "{now:?} where there were {first:?}");
+        assert!(now.0 <= first.0 + SPARE && now.1 <= first.1 * 2, "{now:?} where there were {first:?}");
     }
     booked(|| drop((object, guest, map, list, guests)));
     settle();

@@ -331,7 +331,11 @@ fn values_of_any_size_and_alignment() {
         values.insert(page.0, page);
         keys.insert(page, Page(page.0));
     }
-    assert!(pages.iter().all(|page| keys.with(page, |value| value.0 == page.0 && (&raw const *value).is_aligned()) == Some(true)));
+    assert!(
+        pages
+            .iter()
+            .all(|page| keys.with(page, |value| value.0 == page.0 && (&raw const *value).is_aligned()) == Some(true))
+    );
     assert!(pages.iter().all(|page| values.pin().read(&page.0).is_some_and(|there| *there == **page)));
     let removed = keys.remove(&pages[5]).unwrap();
     assert!(removed.0 == 5 && (&raw const *removed).is_aligned());

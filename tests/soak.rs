@@ -134,7 +134,10 @@ fn main() {
     collections.extend(all::<std::sync::Arc<Item>>());
     let (books, done, over) = (Books::default(), AtomicUsize::new(0), AtomicBool::new(false));
     println!("{threads} threads, {} collections, {seconds} s", collections.len());
-    println!("{:>7} {:>9} {:>12} {:>8} {:>8} {:>9} {:>11}", "s", "RSS KiB", "operations", "objects", "entries", "pending", "held back");
+    println!(
+        "{:>7} {:>9} {:>12} {:>8} {:>8} {:>9} {:>11}",
+        "s", "RSS KiB", "operations", "objects", "entries", "pending", "held back"
+    );
     let start = Instant::now();
     let lines = thread::scope(|scope| {
         let _over = Over(&over);
@@ -162,7 +165,10 @@ fn main() {
             let mut rng = Rng::new(seed, threads);
             while !over.load(Relaxed) {
                 let seed = rng.next();
-                thread::scope(|scope| _ = scope.spawn(|| collections[seed as usize % collections.len()].burst(&mut Rng::new(seed, 0), &books)));
+                thread::scope(|scope| {
+                    _ = scope
+                        .spawn(|| collections[seed as usize % collections.len()].burst(&mut Rng::new(seed, 0), &books))
+                });
             }
         });
         let (mut lines, pause) = (Vec::new(), (length / 12).min(Duration::from_secs(5)));
@@ -175,7 +181,13 @@ fn main() {
             let held_back = books.owned.left().saturating_sub(owning);
             println!(
                 "{:>7.1} {:>9} {:>12} {:>8} {:>8} {:>9} {:>11}",
-                line.at.as_secs_f64(), line.resident, done.load(Relaxed), books.objects.left(), entries, pending, held_back
+                line.at.as_secs_f64(),
+                line.resident,
+                done.load(Relaxed),
+                books.objects.left(),
+                entries,
+                pending,
+                held_back
             );
             lines.push(line);
         }

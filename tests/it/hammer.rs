@@ -49,7 +49,8 @@ impl Scene {
                 told: told.then(Told::default),
             },
             threads: sized([2, 4, 4 * cores, 8 * cores][rng.below(4)], 2),
-            beside: [Beside::Nothing, Beside::Collector, Beside::Collector, Beside::Stalled, Beside::Both][rng.below(5)],
+            beside: [Beside::Nothing, Beside::Collector, Beside::Collector, Beside::Stalled, Beside::Both]
+                [rng.below(5)],
             guard: [0, 0, 1, 30][rng.below(4)],
             watched: [0, 1, 4][rng.below(3)],
             deferred: [0, 0, 3][rng.below(3)],
@@ -169,7 +170,8 @@ impl Drop for Says {
 fn dropped_amid_deaths<A: Owner, M: Subject<A>>(rng: &mut Rng) {
     let told = Told::default();
     let options = Options { shards: [1, 2, 64][rng.below(3)], deferred: rng.below(3) == 0, told: Some(told.clone()) };
-    let scene = Scene { options, threads: 0, beside: Beside::Nothing, guard: 0, watched: 2, deferred: [0, 3][rng.below(2)] };
+    let scene =
+        Scene { options, threads: 0, beside: Beside::Nothing, guard: 0, watched: 2, deferred: [0, 3][rng.below(2)] };
     let books = Books::default();
     let subject = M::make(&scene.options);
     let n = sized(30, 8) as u64;

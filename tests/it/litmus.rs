@@ -13,7 +13,7 @@ use weakly::atomic::AtomicArc;
 use weakly::std_arc::{self, Anchor};
 use weakly::{Arc, Finalizer, Observer, Removals, Weak, WeakKeyMap, WeakValueMap, finalize};
 
-const RUNS: usize = sized(4_000, 20);
+const RUNS: usize = sized(2_500, 20);
 /// Runs between two meetings of all actors with whoever counts.
 const CHUNK: usize = 200;
 
@@ -65,7 +65,7 @@ fn litmus<S: Send + Sync, R: Send, O: Ord + Debug, const N: usize>(
 /// has lost its core: each actor goes on by itself soon enough, and they meet again.
 fn meet(arrived: &AtomicUsize, all: usize) {
     arrived.fetch_add(1, SeqCst);
-    for _ in 0..2_000 {
+    for _ in 0..sized(2_000, 20) {
         if arrived.load(SeqCst) >= all {
             return;
         }
@@ -80,7 +80,8 @@ fn report<O: Ord + Debug>(name: &str, runs: usize, acceptable: &[(O, &str)], see
         let n = seen.get(outcome).copied().unwrap_or(0);
         let _ = writeln!(table, "{n:>10}  ACCEPTABLE  {outcome:?}: {why}");
     }
-    let forbidden: Vec<_> = seen.iter().filter(|(seen, _)| acceptable.iter().all(|(outcome, _)| outcome != *seen)).collect();
+    let forbidden: Vec<_> =
+        seen.iter().filter(|(seen, _)| acceptable.iter().all(|(outcome, _)| outcome != *seen)).collect();
     for (outcome, n) in &forbidden {
         let _ = writeln!(table, "{n:>10}  FORBIDDEN   {outcome:?}");
     }
@@ -512,7 +513,12 @@ fn read_or_death_of_a_key() {
 
 #[test]
 fn get_or_last_drop_of_a_guest() {
-    struct State(std_arc::WeakValueMap<u32, Anchor>, Part<StdArc<Anchor>>, StdArc<AtomicUsize>, Mutex<Option<StdArc<Anchor>>>);
+    struct State(
+        std_arc::WeakValueMap<u32, Anchor>,
+        Part<StdArc<Anchor>>,
+        StdArc<AtomicUsize>,
+        Mutex<Option<StdArc<Anchor>>>,
+    );
     litmus(
         "a get of a guest, its last drop: (found, callbacks called, in the map)",
         &[((true, 0, 1), "found, and held"), ((false, 1, 0), "too late")],

@@ -18,6 +18,7 @@ mod kinds;
 mod list;
 mod litmus;
 mod other_histories;
+mod other_hostile;
 mod promises;
 mod ptr;
 mod sets;

@@ -63,6 +63,8 @@ struct World {
     /// Callbacks and finalizers that were registered, and that ran.
     watched: AtomicUsize,
     ran: AtomicUsize,
+    /// Of how many removals the listener was told.
+    told: AtomicUsize,
 }
 
 type Shared = StdArc<World>;
@@ -136,6 +138,14 @@ impl PartialEq for Named {
 }
 
 impl Eq for Named {}
+
+impl ToOwned for Name {
+    type Owned = Named;
+    fn to_owned(&self) -> Named {
+        burn(&self.1, Fault::Clone);
+        Named::key(self.0, &self.1)
+    }
+}
 
 impl Borrow<Name> for Named {
     fn borrow(&self) -> &Name {
@@ -239,7 +249,9 @@ impl BuildHasher for Builds {
 }
 
 /// A kind of pointer.
-trait Kind: Pointer<Target = Object, Weak: Send + Sync> + From<Object> + generic::Intern<Object> + Send + Sync + 'static {
+trait Kind:
+    Pointer<Target = Object, Weak: Send + Sync> + From<Object> + generic::Intern<Object> + Send + Sync + 'static
+{
     fn watch(this: &Self, f: impl FnOnce() + Send + 'static);
     fn finalize(this: &Self, f: impl FnOnce() + Send + 'static);
     fn hooks(this: &Self) -> usize;
@@ -296,7 +308,11 @@ fn object<A: Kind>(n: u64, world: &Shared) -> A {
             shared.ran.fetch_add(1, SeqCst);
             burn(&shared, fault);
         };
-        if fault == Fault::Callback { A::watch(&object, run) } else { A::finalize(&object, run) }
+        if fault == Fault::Callback {
+            A::watch(&object, run)
+        } else {
+            A::finalize(&object, run)
+        }
         world.watched.fetch_add(1, SeqCst);
     }
     object
@@ -308,6 +324,7 @@ impl<A: Kind> Scene<A> {
         let (shared, held) = (world.clone(), capture(&world));
         let listener = move |_: &Named, _| {
             let _held = &held;
+            shared.told.fetch_add(1, SeqCst);
             burn(&shared, Fault::Listener);
         };
         let map = generic::WeakValueMap::builder().shards(1).on_removal(listener).hasher(Builds(world.clone())).build();
@@ -385,16 +402,20 @@ impl<A: Kind> Scene<A> {
         interner.validate();
         list.validate();
         assert_eq!((map.stats().pending_removals, interner.stats().pending_removals), (0, 0));
-        let all: Vec<A> = map.values().chain(list.iter()).chain(interner.iter().map(|it| interned(&it))).collect();
+        let stats = map.stats();
+        let left = stats.died + stats.removed + stats.replaced + stats.cleared;
+        assert_eq!(left, self.world.told.load(SeqCst) as u64, "each entry that left was told of: {stats:?}");
+        let all: Vec<A> = map.values().chain(list.iter()).chain(interner.iter().map(interned)).collect();
         let same = |a: &A, b: &A| std::ptr::eq(A::as_ptr(a), A::as_ptr(b));
         let guests = self.guests.lock().unwrap().clone();
-        let held = self.held.borrow();
+        let (held, own) = (self.held.borrow(), A::hooks(&object(78, &self.world)));
         for object in held.iter().chain(self.last.borrow().iter()).chain(&guests) {
             let entries = all.iter().filter(|there| same(there, object)).count();
-            let own = A::hooks(object) - entries;
-            assert!(own <= 2, "{own} hooks beside those of {entries} entries");
-            let known = held.iter().chain(&guests).chain(self.last.borrow().iter()).any(|known| same(known, object));
-            assert!(known, "nobody else keeps it alive");
+            assert_eq!(A::hooks(object), entries + own, "of {entries} entries, and its own");
+        }
+        for there in &all {
+            let known = held.iter().chain(&guests).chain(self.last.borrow().iter()).any(|known| same(known, there));
+            assert!(known, "nobody else keeps anything alive");
         }
         drop(all);
         let again: A = object(77, &self.world);
@@ -418,8 +439,8 @@ impl<A: Kind> Scene<A> {
     }
 }
 
-fn interned<A: Kind>(it: &generic::Interned<A>) -> A {
-    it.as_arc().clone()
+fn interned<A: Kind>(it: generic::Interned<A>) -> A {
+    generic::Interned::into_arc(it)
 }
 
 type Op<A> = (&'static str, fn(&Scene<A>));
@@ -488,7 +509,6 @@ fn operations<A: Kind>() -> Vec<Op<A>> {
         "last drop" |s, _h| s.die();
         "upgrade and last drop" |s, h| { let there = h.map.get(&s.name(6)); s.die(); there };
         "watch and die" |s, _h| object::<A>(9, &s.world);
-        "finalize and call" |s, _h| A::finalize(&s.there(), { let held = capture(&s.world); s.world.watched.fetch_add(1, SeqCst); let world = s.world.clone(); move || { let _held = held; world.ran.fetch_add(1, SeqCst); } });
     }
 }
 
@@ -504,7 +524,10 @@ fn play_all<A: Kind>(effect: Effect, never: &[Fault]) {
                 *scene.world.fuse.lock().unwrap() = Some((fault, n, effect));
                 let panicked = panics_as_planned(|| op(&scene));
                 let still = scene.world.fuse.lock().unwrap().take().is_some();
-                assert!(!panicked || !matches!(fault, Fault::Listener | Fault::Callback | Fault::Finalizer), "contained");
+                assert!(
+                    !panicked || !matches!(fault, Fault::Listener | Fault::Callback | Fault::Finalizer),
+                    "contained"
+                );
                 scene.check();
                 scene.end();
                 if still {

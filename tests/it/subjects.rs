@@ -3,8 +3,8 @@
 use crate::common::{Counted, Rng, Tally, flush_until};
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::Arc as StdArc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use weakly::std_arc::{Anchor, Anchored};
 use weakly::{Arc, Cause, Compute, Computed, Cursor, Pointer, Stats, generic};
 

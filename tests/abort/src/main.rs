@@ -23,10 +23,15 @@ const CASES: &[Case] = &[
     ("a callback that panics", || drop(watched(|| panic!("planned"))), "", ABORTED),
     ("a loader that panics", || drop(Map::new().get_or_insert_with(1, |_| panic!("planned"))), "", ABORTED),
     ("a finalizer that panics at exit", || never_dies(|| panic!("planned")), "", ABORTED),
-    ("a finalizer that panics after others", || {
-        never_dies(|| panic!("planned"));
-        never_dies(|| print!("3 "));
-    }, "3 ", ABORTED),
+    (
+        "a finalizer that panics after others",
+        || {
+            never_dies(|| panic!("planned"));
+            never_dies(|| print!("3 "));
+        },
+        "3 ",
+        ABORTED,
+    ),
     ("deaths and callbacks", || drop(watched(|| print!("called "))), "called 2 1 ", 0),
 ];
 
