@@ -165,10 +165,8 @@ fn main() {
             let mut rng = Rng::new(seed, threads);
             while !over.load(Relaxed) {
                 let seed = rng.next();
-                thread::scope(|scope| {
-                    _ = scope
-                        .spawn(|| collections[seed as usize % collections.len()].burst(&mut Rng::new(seed, 0), &books))
-                });
+                let collection = &collections[seed as usize % collections.len()];
+                thread::scope(|scope| drop(scope.spawn(|| collection.burst(&mut Rng::new(seed, 0), &books))));
             }
         });
         let (mut lines, pause) = (Vec::new(), (length / 12).min(Duration::from_secs(5)));

@@ -146,6 +146,7 @@ fn accounts<A: Owner, M: Subject<A>>(subject: &M, books: &Books, options: &Optio
     subject.check();
     let size = subject.size();
     assert_eq!(subject.walk(&mut Rng::new(0, 0)), size, "a walk finds what its size says");
+    assert!(!M::OWNS || books.owned.left() >= size, "a key or a value for each entry");
     let Some(stats) = subject.figures() else { return };
     assert_eq!((stats.len, stats.pending_removals), (size, 0));
     let left = [stats.died, stats.removed, stats.replaced, stats.cleared];

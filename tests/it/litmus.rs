@@ -469,11 +469,11 @@ fn a_notice_and_what_is_found_after_it() {
 /// A slot's readers get what was there at some moment, alive, whoever swaps.
 #[test]
 fn load_or_swap_of_a_slot() {
-    struct State(AtomicArc<u32>, StdArc<AtomicUsize>);
+    struct State(AtomicArc<u32>);
     litmus(
         "a load, a swap after which the old one dies: (loaded, and owned for good)",
         &[((1, true), "before"), ((2, true), "after")],
-        || State(AtomicArc::new(Arc::new(1)), StdArc::default()),
+        || State(AtomicArc::new(Arc::new(1))),
         [
             &|s: &State| {
                 drop(s.0.swap(Some(Arc::new(2))));

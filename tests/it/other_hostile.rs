@@ -309,9 +309,9 @@ fn object<A: Kind>(n: u64, world: &Shared) -> A {
             burn(&shared, fault);
         };
         if fault == Fault::Callback {
-            A::watch(&object, run)
+            A::watch(&object, run);
         } else {
-            A::finalize(&object, run)
+            A::finalize(&object, run);
         }
         world.watched.fetch_add(1, SeqCst);
     }
@@ -497,7 +497,7 @@ fn operations<A: Kind>() -> Vec<Op<A>> {
         "map: load" |s, h| h.map.get_or_insert_with(s.key(8), |_| s.says(s.fresh(8)));
         "map: load hit" |s, h| h.map.get_or_insert_with(s.key(3), |_| s.says(s.fresh(3)));
         "map: load by ref" |s, h| h.map.get_or_insert_with_ref(&s.name(3), |_| s.says(s.fresh(3)));
-        "map: load fails" |s, h| h.map.get_or_try_insert_with(s.key(8), |_| Err::<A, _>(s.says(()))).is_ok();
+        "map: load fails" |s, h| h.map.get_or_try_insert_with(s.key(8), |_| Err::<A, _>(s.says(1))).is_ok();
         "map: compute" |s, h| (h.map.compute(s.key(8), |_| s.says(Compute::Insert(s.fresh(8)))), h.map.compute(s.key(3), |_| s.says(Compute::Remove)));
         "map: walks" |_s, h| (h.map.iter().count(), h.map.pin().iter().count(), h.map.snapshot().len());
         "map: retain" |s, h| h.map.retain(|key, _| s.says(key.name.0 % 2 == 0));

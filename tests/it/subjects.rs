@@ -515,7 +515,7 @@ impl<A: Owner, S: Hashes> Subject<A> for generic::Interner<A, S> {
     fn put(&self, object: &A, _: &mut Rng) -> usize {
         let there = self.intern_arc(object.clone());
         assert_eq!(*there, **object);
-        came(std::ptr::eq(&*there, &**object))
+        came(std::ptr::eq(&raw const *there, A::as_ptr(object)))
     }
     fn again(&self, object: &A, _: &mut Rng) -> usize {
         self.look(object);
