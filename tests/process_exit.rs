@@ -4,19 +4,37 @@
 //! thread-locals are what is tested. Tests that need no process of their own also run in this one under Miri, which can't
 //! start any.
 
+//!
+//! | what happens | then | test |
+//! |---|---|---|
+//! | `main` returns | newest first | `return_from_main_runs_newest_first`, `cpython_test_atexit` |
+//! | `exit` in `main`, on another thread, on one that is new to the crate, on two at once, while `main` returns | the same, once | `process_exit_in_main`, `process_exit_on_another_thread`, `process_exit_on_a_thread_that_never_pinned`, `two_threads_exit_at_once`, `main_returns_while_another_thread_exits` |
+//! | a panic in `main`; under a guard | the same; status 101 | `a_panic_in_main`, `a_panic_in_main_under_a_guard` |
+//! | `abort`, `_exit`, a fatal signal | none runs | `abort_runs_none`, `underscore_exit_runs_none`, `a_signal_runs_none` |
+//! | a build with `panic = "abort"` | a panic is an abort; all else as above | `ci/abort.sh` |
+//! | detached threads run, use the registry, use the maps | they are not waited for, and get in nobody's way | `detached_threads_go_on`, `detached_threads_go_on_while_another_exits`, `maps_that_other_threads_use_are_there_in_the_handler`, `a_load_that_never_ends_holds_no_other_key_up` |
+//! | thread-locals are destroyed: last drops in them, registrations | deaths like any | `a_last_drop_in_thread_locals_…`, `registered_in_thread_locals_of_main` |
+//! | a finalizer registers | the new one runs next | `cpython_test_atexit`, `those_made_by_a_running_one_run_next` |
+//! | it panics, its captures panic | the others run | `cpython_test_atexit`, `captures_that_panic_in_the_handler_stop_nothing` |
+//! | it exits: at a death; in the handler | the rest run; `std` aborts | `an_exit_inside_a_finalizer_passes_it_over`, `an_exit_inside_the_handler_aborts` |
+//! | it spawns, prints | it may | `a_finalizer_in_the_handler_spawns`, all |
+//! | another thread runs one; for ever | waited for; five seconds | `one_that_another_thread_runs_is_waited_for`, `one_that_never_ends_is_counted` |
+//! | shut down again and again; by a guard that is forgotten | each runs once | `shut_down_five_times_runs_once`, `a_guard_that_is_forgotten_leaves_all_to_the_handler`, `what_the_guard_missed_the_handler_runs` |
+//! | use after the end | none starts | `once_it_is_over_none_starts` |
+//! | `fork`; of many threads; with `exec` | a child runs none; its own | `a_forked_child_runs_none`, `a_forked_child_of_many_threads_runs_none`, `a_child_that_execs_runs_its_own` |
+
+mod process;
+
+use process::ABORTED;
 use std::cell::RefCell;
-use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::{Command, ExitCode, exit};
+use std::process::{ExitCode, abort, exit};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Barrier, Mutex};
 use std::thread;
 use weakly::exit::{ExitReport, guard, pending, run_finalizers, set_panic_hook};
-use weakly::{Arc, Finalizer, finalize};
-
-/// The variable that tells a child which program it is.
-const PROGRAM: &str = "WEAKLY_PROCESS_EXIT";
+use weakly::{Arc, Finalizer, WeakValueMap, finalize};
 
 /// A program and what it must do.
 struct Test {
@@ -64,6 +82,19 @@ const TESTS: &[Test] = tests! {
     a_chain_at_exit_is_flat { prints: &["all ran"] }
     a_forked_child_runs_none { prints: &["child: ran 0", "parent goes on", "parent's"] }
     a_child_that_execs_runs_its_own { prints: &["2", "1", "parent's"] }
+    a_forked_child_of_many_threads_runs_none { prints: &["2", "1"], times: 20 }
+    abort_runs_none { prints: &[], status: ABORTED }
+    underscore_exit_runs_none { prints: &[], status: 7 }
+    a_signal_runs_none { prints: &[], status: -9 }
+    two_threads_exit_at_once { prints: &["2", "1"], status: 7, times: 20 }
+    main_returns_while_another_thread_exits { prints: &["2", "1"], times: 20 }
+    shut_down_five_times_runs_once { prints: &["2", "1", "through"] }
+    a_guard_that_is_forgotten_leaves_all_to_the_handler { prints: &["end of main", "2", "1"] }
+    an_exit_inside_the_handler_aborts { prints: &["exits"], status: ABORTED }
+    a_finalizer_in_the_handler_spawns { prints: &["spawned", "joined", "older"] }
+    captures_that_panic_in_the_handler_stop_nothing { prints: &["newer", "older"] }
+    maps_that_other_threads_use_are_there_in_the_handler { prints: &["used"], times: 10 }
+    a_load_that_never_ends_holds_no_other_key_up { prints: &["loaded"] }
 
     newest_first { alone: true }
     running_twice_runs_once { alone: true }
@@ -77,77 +108,27 @@ const TESTS: &[Test] = tests! {
     threads_that_register_without_end_do_not_hold_a_run_up { alone: true }
 };
 
+/// What such tests' names have in them.
+const UNIX_ONLY: &[&str] = &["fork", "underscore_exit", "signal"];
+
 fn main() -> ExitCode {
-    if let Ok(name) = env::var(PROGRAM) {
-        let test = TESTS.iter().find(|test| test.name == name).expect("a test's name");
-        (test.program)();
+    let named = |name: &str| TESTS.iter().find(|test| test.name == name).expect("a test's name");
+    if let Some(name) = process::which() {
+        (named(&name).program)();
         return ExitCode::SUCCESS;
     }
-    let choice = Choice::of_command_line();
-    let chosen = TESTS.iter().filter(|test| choice.has(test.name));
-    if choice.list {
-        chosen.for_each(|test| println!("{}: test", test.name));
-        return ExitCode::SUCCESS;
-    }
-    let mut failures = 0;
-    for test in chosen {
-        match catch_unwind(|| if cfg!(miri) { here(test) } else { in_a_process(test) }) {
-            Ok(how) => println!("test {} ... {how}", test.name),
-            Err(_) => {
-                failures += 1;
-                println!("test {} ... FAILED", test.name);
-            }
-        }
-    }
-    if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// What libtest's command line can choose: filters, `--skip`, `--exact`, `--list`, `--ignored` (none here is). Its other
-/// options change nothing.
-#[derive(Default)]
-struct Choice {
-    filters: Vec<String>,
-    skipped: Vec<String>,
-    exact: bool,
-    list: bool,
-    ignored: bool,
-}
-
-impl Choice {
-    fn of_command_line() -> Self {
-        let mut choice = Choice::default();
-        let mut arguments = env::args().skip(1);
-        while let Some(argument) = arguments.next() {
-            match argument.as_str() {
-                "--exact" => choice.exact = true,
-                "--list" => choice.list = true,
-                "--ignored" => choice.ignored = true,
-                "--skip" => choice.skipped.extend(arguments.next()),
-                "--test-threads" | "--format" | "--color" | "--logfile" | "-Z" => _ = arguments.next(),
-                option if option.starts_with('-') => (),
-                _ => choice.filters.push(argument),
-            }
-        }
-        choice
-    }
-
-    fn has(&self, name: &str) -> bool {
-        let fits = |filter: &String| if self.exact { name == filter } else { name.contains(filter.as_str()) };
-        let wanted = self.filters.is_empty() || self.filters.iter().any(fits);
-        wanted && !self.skipped.iter().any(fits) && !self.ignored
-    }
+    let names: Vec<_> = TESTS.iter().map(|test| test.name).collect();
+    process::main(&names, |name| if cfg!(miri) { here(named(name)) } else { in_a_process(named(name)) }.to_string())
 }
 
 fn in_a_process(test: &Test) -> &'static str {
-    if cfg!(not(unix)) && test.name.contains("fork") {
-        return "skipped: no fork here";
+    if cfg!(not(unix)) && UNIX_ONLY.iter().any(|name| test.name.contains(name)) {
+        return "skipped: not a Unix";
     }
     for _ in 0..test.times {
-        let output = Command::new(env::current_exe().unwrap()).env(PROGRAM, test.name).output().unwrap();
-        let printed = String::from_utf8(output.stdout).unwrap();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(printed.lines().collect::<Vec<_>>(), test.prints, "{}: {errors}", test.name);
-        assert_eq!(output.status.code(), Some(test.status), "{}: {errors}", test.name);
+        let ended = process::run(&mut process::program(test.name));
+        assert_eq!(ended.printed.lines().collect::<Vec<_>>(), test.prints, "{}: {}", test.name, ended.errors);
+        assert_eq!(ended.status, test.status, "{}: {}", test.name, ended.errors);
     }
     "ok"
 }
@@ -314,7 +295,148 @@ fn detached_threads_go_on_while_another_exits() {
     }
 }
 
+fn abort_runs_none() {
+    two();
+    let _guard = guard();
+    abort();
+}
+
+fn underscore_exit_runs_none() {
+    two();
+    // SAFETY: it ends the process, whatever that leaves undone.
+    #[cfg(unix)]
+    unsafe {
+        libc::_exit(7)
+    }
+}
+
+fn a_signal_runs_none() {
+    two();
+    // SAFETY: a signal to this process, which it has no handler for.
+    #[cfg(unix)]
+    unsafe {
+        libc::raise(libc::SIGKILL);
+    }
+}
+
+fn two_threads_exit_at_once() {
+    two();
+    let both = std::sync::Arc::new(Barrier::new(2));
+    let other = both.clone();
+    thread::spawn(move || {
+        other.wait();
+        exit(7)
+    });
+    both.wait();
+    exit(7);
+}
+
+/// Whose status it is depends on who comes first, so both say the same.
+fn main_returns_while_another_thread_exits() {
+    two();
+    let both = std::sync::Arc::new(Barrier::new(2));
+    let other = both.clone();
+    thread::spawn(move || {
+        other.wait();
+        exit(0)
+    });
+    both.wait();
+}
+
+fn shut_down_five_times_runs_once() {
+    let outer = guard();
+    let inner = guard();
+    two();
+    assert_eq!(run(), report(2, 0));
+    assert_eq!(run(), report(0, 0));
+    drop(inner);
+    drop(outer);
+    println!("through"); // and the handler finds nothing
+}
+
+fn a_guard_that_is_forgotten_leaves_all_to_the_handler() {
+    std::mem::forget(guard());
+    two();
+    println!("end of main");
+}
+
 // What the handler meets.
+
+/// As the docs say: the C library, or `std` for it, does not let an exit begin again.
+fn an_exit_inside_the_handler_aborts() {
+    at_exit(saying("older"));
+    at_exit(|| {
+        println!("exits");
+        exit(3);
+    });
+}
+
+fn a_finalizer_in_the_handler_spawns() {
+    at_exit(saying("older"));
+    at_exit(|| {
+        thread::spawn(|| println!("spawned")).join().unwrap();
+        println!("joined");
+    });
+}
+
+fn captures_that_panic_in_the_handler_stop_nothing() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            panic!("captures");
+        }
+    }
+    at_exit(saying("older"));
+    let panics = Panics;
+    at_exit(move || {
+        let _panics = &panics;
+        println!("newer");
+    });
+}
+
+/// Threads churn a map that has few shards, so that some shard is locked at most times; a finalizer uses all of it.
+fn maps_that_other_threads_use_are_there_in_the_handler() {
+    let map: &WeakValueMap<usize, usize> = Box::leak(Box::new(WeakValueMap::builder().shards(2).build()));
+    let started = std::sync::Arc::new(Barrier::new(4));
+    for i in 0..3 {
+        let started = started.clone();
+        thread::spawn(move || {
+            started.wait();
+            for n in 0.. {
+                map.insert(n % 50, &Arc::new(i));
+                drop(map.get_or_insert_with(n % 7, |n| Arc::new(*n)));
+            }
+        });
+    }
+    started.wait();
+    at_exit(move || {
+        let mine: Vec<_> = (100..200).map(Arc::new).collect();
+        map.extend(mine.iter().map(|n| (**n, n)));
+        assert!(mine.iter().all(|n| map.get(&**n).is_some_and(|there| Arc::ptr_eq(&there, n))));
+        assert!(map.iter().count() >= 100);
+        drop(mine);
+        assert!(map.keys().all(|n| n < 100));
+        println!("used");
+    });
+}
+
+fn a_load_that_never_ends_holds_no_other_key_up() {
+    let map: &WeakValueMap<usize, usize> = Box::leak(Box::default());
+    let (loading, is_loading) = mpsc::channel();
+    thread::spawn(move || {
+        map.get_or_insert_with(1, |_| {
+            loading.send(()).unwrap();
+            loop {
+                thread::park();
+            }
+        });
+    });
+    is_loading.recv().unwrap();
+    at_exit(|| {
+        assert_eq!(*map.get_or_insert_with(2, |n| Arc::new(*n)), 2);
+        println!("loaded");
+    });
+}
 
 fn pin_and_destroy() {
     let object = Arc::new(());
@@ -554,11 +676,31 @@ fn a_forked_child_runs_none() {
     }
 }
 
+#[cfg(not(unix))]
+fn a_forked_child_of_many_threads_runs_none() {}
+
+/// The child's other threads are gone, whatever they held; its exit touches nothing of theirs.
+#[cfg(unix)]
+fn a_forked_child_of_many_threads_runs_none() {
+    two();
+    busy_threads();
+    // SAFETY: the child exits at once.
+    match unsafe { libc::fork() } {
+        // SAFETY: the C library's exit, with its handlers; `std`'s would wait for a lock that a thread of the parent may have held.
+        0 => unsafe { libc::exit(5) },
+        child => {
+            let mut status = 0;
+            // SAFETY: `child` is ours to wait for, and `status` a local.
+            assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+            assert_eq!(libc::WEXITSTATUS(status), 5);
+        }
+    }
+}
+
 fn a_child_that_execs_runs_its_own() {
     at_exit(saying("parent's"));
     let child = "return_from_main_runs_newest_first";
-    let output = Command::new(env::current_exe().unwrap()).env(PROGRAM, child).output().unwrap();
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "3\n2\n1\n");
+    assert_eq!(process::run(&mut process::program(child)).printed, "3\n2\n1\n");
     println!("2\n1");
 }
 

@@ -4,15 +4,19 @@
 #[path = "it/common.rs"]
 #[allow(dead_code, reason = "shared with the other binaries")]
 mod common;
+#[path = "it/subjects.rs"]
+#[allow(dead_code, reason = "shared with the other binaries")]
+mod subjects;
 
-use common::{Counted, Tally, flush_until, sized, watchdog};
+use common::{Constant, Counted, FourBit, Good, Rng, Tally, flush_until, long, seed, sized, watchdog};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc as StdArc, Barrier};
 use std::thread;
-use weakly::{Arc, Cause, Compute, Cursor, Guard, Removals, WeakValueMap};
+use subjects::{Books, Item, Options, Owner, Subject, each_collection};
+use weakly::{Arc, Cause, Compute, Cursor, Guard, Removals, WeakValueMap, generic};
 
 fn counted(id: u64, tally: &StdArc<Tally>) -> Counted {
     Counted::new(id, tally)
@@ -263,7 +267,7 @@ fn thousands_of_threads_come_and_go() {
     let (keys, values) = (Tally::new(), Tally::new());
     let map: Map = Map::default();
     let steady = Arc::new(counted(0, &values));
-    let (total, at_once) = (sized(2_000, 12), sized(20, 3));
+    let (total, at_once) = (sized(2_000, 12) * long(), sized(20, 3));
     for wave in 0..total / at_once {
         thread::scope(|scope| {
             let all: Vec<_> = (0..at_once)
@@ -293,4 +297,78 @@ fn thousands_of_threads_come_and_go() {
     assert_eq!(stats.died + stats.removed + stats.replaced + stats.cleared, 3 * (total / at_once * at_once) as u64);
     assert_eq!((map.len(), values.left(), Arc::observer_count(&steady)), (0, 1, 0));
     flush_until("the keys are dropped", || keys.left() == 0);
+}
+
+/// Last drops, and every operation, among thread-local destructors, before and after the epoch's own.
+fn used_among_thread_locals<A: Owner, M: Subject<A>>(rng: &mut Rng) {
+    let books = StdArc::new(Books::default());
+    let subject = StdArc::new(M::make(&Options { shards: [1, 2, 64][rng.below(3)], ..Options::default() }));
+    let seed = rng.next();
+    at_thread_end(|| {
+        let (subject, books, mut rng) = (subject.clone(), books.clone(), Rng::new(seed, 0));
+        let objects: Vec<A> = (0..10).map(|id| books.object(id, id % 3 == 0, id % 2 == 0)).collect();
+        objects.iter().for_each(|object| books.came(subject.put(object, &mut rng)));
+        move || {
+            subject.look(&objects[3]);
+            subject.walk(&mut rng);
+            subject.take(&objects[3], &mut rng);
+            let late: A = books.object(11, false, true);
+            books.came(subject.put(&late, &mut rng));
+            subject.resize(&mut rng);
+            subject.thin(&mut rng);
+            drop(objects);
+            assert!(subject.size() <= 1, "only the late one is alive");
+            weakly::pin().flush();
+        }
+    });
+    assert_eq!(subject.size(), 0);
+    subject.check();
+    drop(subject);
+    books.close();
+}
+
+/// Threads that come and go, each of which uses the collection and leaves some of what it does to its end.
+fn used_by_threads_that_come_and_go<A: Owner, M: Subject<A>>(rng: &mut Rng) {
+    const AT_ONCE: usize = 10;
+    let books = StdArc::new(Books::default());
+    let subject = StdArc::new(M::make(&Options { shards: 2, ..Options::default() }));
+    let steady: A = books.object(0, false, true);
+    for _ in 0..sized(6, 2) * long() {
+        let seed = rng.next();
+        thread::scope(|scope| {
+            let all: Vec<_> = (0..AT_ONCE)
+                .map(|i| {
+                    let (subject, books, steady) = (&subject, &books, &steady);
+                    scope.spawn(move || {
+                        let mut rng = Rng::new(seed, i);
+                        if i % 2 == 0 {
+                            AT_END.with(|_| ());
+                        }
+                        let mine: Vec<A> = (0..5).map(|id| books.object(id, i % 3 == 0, i % 4 == 0)).collect();
+                        for object in &mine {
+                            subject.put(object, &mut rng);
+                            subject.again(steady, &mut rng);
+                            subject.look(object);
+                        }
+                        let subject = subject.clone();
+                        at_end(move || {
+                            subject.take(&mine[0], &mut rng);
+                            drop(mine);
+                        })
+                    })
+                })
+                .collect();
+            all.into_iter().for_each(|thread| thread.join().unwrap().recv().unwrap().unwrap());
+        });
+        subject.check();
+    }
+    drop(steady);
+    assert_eq!(subject.size(), 0);
+    drop(subject);
+    books.close();
+}
+
+each_collection! {
+    fn a_collection_in_thread_local_destructors = sized(3, 1), used_among_thread_locals;
+    fn a_collection_of_threads_that_come_and_go = 1, used_by_threads_that_come_and_go;
 }

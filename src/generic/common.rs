@@ -288,7 +288,8 @@ macro_rules! common {
             /// [`reserve`](Self::reserve) that says so if it can't.
             ///
             /// # Errors
-            /// There is no memory, or no table, of that size; shards that had room made keep it.
+            /// There is no memory, or no table, of that size; shards that had room made keep it. (The little that a collection's first
+            /// write makes besides must be there, else it aborts as any write does.)
             ///
             /// # Examples
             ///

@@ -50,7 +50,11 @@ impl<E: Entry> Holder<'_, E> {
         if let Some(array) = self.array() {
             // SAFETY: the lock keeps the array, and what is in its slots.
             let (head, bucket) = unsafe { (array.as_ref(), |at| Array::bucket(array, at)) };
-            let mut passed = vec![0_usize; head.len()];
+            let mut passed = Vec::new();
+            if passed.try_reserve_exact(head.len()).is_err() {
+                return; // no memory to check with: no reason to fail what can do without
+            }
+            passed.resize(head.len(), 0_usize);
             for at in 0..head.len() {
                 let word = bucket(at).word();
                 for slot in 0..SLOTS {
