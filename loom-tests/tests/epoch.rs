@@ -30,6 +30,26 @@ struct Tally {
     after: AtomicUsize,
 }
 
+impl Tally {
+    fn note(&self, is_freed: bool, looker: &Looker) {
+        let at = match (is_freed, looker.0.load(Relaxed)) {
+            (true, 0) => &self.before,
+            (true, 1) => &self.beside,
+            (true, _) => &self.after,
+            (false, 1) => &self.held,
+            (false, _) => return,
+        };
+        at.fetch_add(1, Relaxed);
+    }
+
+    fn judge(&self, was_cut_short: bool) {
+        let counts = [&self.before, &self.beside, &self.after, &self.held].map(|count| count.load(Relaxed));
+        let [before, beside, after, held] = counts;
+        println!("    freed before it looks {before}, beside {beside}, after {after}; held back {held}");
+        assert!(was_cut_short || !counts.contains(&0), "a time at which it is never freed, or not held back");
+    }
+}
+
 /// How far the looker has come. Outside of loom, so exact at each of its steps.
 #[derive(Clone, Default)]
 struct Looker(Shared<AtomicUsize>);
@@ -80,52 +100,54 @@ fn collect() {
     pin().flush();
 }
 
-/// Explores a race, and asks that its thing was freed at each of the times that it may be.
+/// Explores a race, and asks that its thing was freed at each of the times that it may be: once the new thread takes away, and
+/// once it looks. Its first pin is a collection too, by which the epoch may come to be one ahead.
 fn model(name: &str, make: impl Fn() -> Race + Send + Sync + 'static) {
-    let tally = Shared::new(Tally::default());
-    let noted = Shared::clone(&tally);
-    let outcome = model_with_preemptions(name, 2, move || {
-        let Race { look, take_away, is_freed, kept } = make();
-        let looker = Looker::default();
-        let other = spawn({
-            let (looker, tally, is_freed) = (looker.clone(), Shared::clone(&noted), Shared::clone(&is_freed));
-            move || {
-                take_away();
-                (0..ROUNDS).for_each(|_| collect());
-                let at = match (is_freed(), looker.0.load(Relaxed)) {
-                    (true, 0) => &tally.before,
-                    (true, 1) => &tally.beside,
-                    (true, _) => &tally.after,
-                    (false, 1) => &tally.held,
-                    (false, _) => return,
-                };
-                at.fetch_add(1, Relaxed);
-            }
+    let make = Shared::new(make);
+    for new_looks in [false, true] {
+        let (make, tally) = (Shared::clone(&make), Shared::new(Tally::default()));
+        let noted = Shared::clone(&tally);
+        let name = format!("{name}{}", if new_looks { ", a new thread looks" } else { "" });
+        let outcome = model_with_preemptions(&name, 2, move || execution(make(), new_looks, &noted));
+        tally.judge(outcome.cut);
+    }
+}
+
+fn execution(race: Race, new_looks: bool, tally: &Shared<Tally>) {
+    let Race { look, take_away, is_freed, kept } = race;
+    let looker = Looker::default();
+    let take_away = {
+        let (looker, tally, is_freed) = (looker.clone(), Shared::clone(tally), Shared::clone(&is_freed));
+        move || {
+            take_away();
+            (0..ROUNDS).for_each(|_| collect());
+            tally.note(is_freed(), &looker);
+        }
+    };
+    if new_looks {
+        let other = spawn(move || {
+            look(&looker);
+            loom::stop_exploring(); // how it unregisters itself is none of ours
         });
+        take_away();
+        other.join().unwrap();
+    } else {
+        let other = spawn(take_away);
         yield_now(); // else it has begun before loom can let the other thread go first
         look(&looker);
         other.join().unwrap();
         loom::stop_exploring();
-        // The other thread may still be unregistering itself, and pinned for that.
-        for _ in 0..10 {
-            if is_freed() {
-                break;
-            }
-            yield_now();
-            collect();
-        }
-        assert!(is_freed(), "nobody looks any more, and it is never freed");
-        drop(kept);
-    });
-    let [before, beside, held, after] =
-        [&tally.before, &tally.beside, &tally.held, &tally.after].map(|count| count.load(Relaxed));
-    println!("    freed before it looks {before}, beside {beside}, after {after}; held back {held}");
-    if !outcome.cut {
-        assert!(
-            before > 0 && beside > 0 && held > 0 && after > 0,
-            "a time at which it is never freed, or not held back"
-        );
     }
+    // The other thread may still be unregistering itself, and pinned for that.
+    for _ in 0..10 {
+        if is_freed() {
+            break;
+        }
+        yield_now();
+        collect();
+    }
+    assert!(is_freed(), "nobody looks any more, and it is never freed");
+    drop(kept);
 }
 
 /// Is the memory there freed?
@@ -160,29 +182,6 @@ fn load_take() {
             looker.ends();
         };
         Race::new(look, move || drop(there.take()), is_freed, kept)
-    });
-}
-
-/// The block is freed on a thread that had nothing to do with it.
-#[test]
-fn load_take_and_a_collector() {
-    model("epoch: load / take, last drop / flush, flush", || {
-        let object = value();
-        let is_freed = freed(&raw const *object);
-        let [here, there, kept] = handles(AtomicArc::new(object));
-        let look = move |looker: &Looker| {
-            looker.begins();
-            if let Some(found) = here.load() {
-                found.read();
-            }
-            looker.ends();
-        };
-        let take_away = move || {
-            let collector = spawn(|| (0..ROUNDS).for_each(|_| collect()));
-            drop(there.take());
-            collector.join().unwrap();
-        };
-        Race::new(look, take_away, is_freed, kept)
     });
 }
 
