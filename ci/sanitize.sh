@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# ThreadSanitizer, AddressSanitizer and LeakSanitizer over the tests; the first two look at std and the dependencies too. The
-# short form is the tests that are made of races; `--long` is every test, those that luck decides ten times as long.
+# ThreadSanitizer, AddressSanitizer and LeakSanitizer over the tests. The short form is the tests that are made of races; `--long`
+# is every test, those that luck decides ten times as long.
 #
 #   ci/sanitize.sh [thread|address|leak|all] [--long] [-- the test binary's arguments]
 set -euo pipefail
@@ -27,16 +27,17 @@ case $host in
     "") echo "skipped: no nightly" && exit 0 ;;
     *) echo "skipped: not on $host" && exit 0 ;;
 esac
-std=$(rustc +nightly --print sysroot)/lib/rustlib/src/rust/library
-[ -d "$std" ] || rustup component add rust-src --toolchain nightly >/dev/null 2>&1 || true
-[ -d "$std" ] || { echo "skipped: no rust-src" && exit 0; }
+source=$(rustc +nightly --print sysroot)/lib/rustlib/src/rust/library
+[ -d "$source" ] || rustup component add rust-src --toolchain nightly >/dev/null 2>&1 || true
+[ -d "$source" ] || { echo "skipped: no rust-src" && exit 0; }
 
 # Line numbers for reports; and no backtraces, or thousands of planned panics would look theirs up.
-export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=line-tables-only CARGO_PROFILE_DEV_OPT_LEVEL=1 RUST_BACKTRACE=0
+export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=line-tables-only RUST_BACKTRACE=0
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/sanitize
 
 tests() {
-    cargo +nightly test --locked --target "$host" -Zbuild-std "$@"
+    # shellcheck disable=SC2086 # one flag or none
+    cargo +nightly test --locked --target "$host" $std "$@"
 }
 
 # A sanitizer that never reports anything is none.
@@ -51,14 +52,15 @@ planted() { # test, report
 
 for sanitizer in "${chosen[@]}"; do
     start=$SECONDS
-    export RUSTFLAGS="-Zsanitizer=$sanitizer"
+    # ThreadSanitizer must see all that synchronizes, in std too; the others are told of every allocation anyway.
     case $sanitizer in
-        thread) RUSTFLAGS+=" --cfg weakly_tsan" planted=(data_race "data race") ;;
-        address) RUSTFLAGS+=" --cfg weakly_asan" planted=(use_after_free heap-use-after-free) ;;
-        leak) RUSTFLAGS+=" --cfg weakly_asan" planted=(leak "memory leak") ;;
+        thread) cfg=weakly_tsan std=-Zbuild-std plant=(data_race "data race") ;;
+        address) cfg=weakly_asan std= plant=(use_after_free heap-use-after-free) ;;
+        leak) cfg=weakly_asan std= plant=(leak "memory leak") ;;
     esac
+    export RUSTFLAGS="-Zsanitizer=$sanitizer --cfg $cfg"
     tests --test it --no-run
-    planted "${planted[@]}"
+    planted "${plant[@]}"
     if [ "$long" ]; then
         WEAKLY_LONG=${WEAKLY_LONG:-10} tests --tests -- "${arguments[@]}"
     else
