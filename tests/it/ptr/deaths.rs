@@ -183,3 +183,21 @@ fn a_long_chain_of_deferred_objects_dies_flat() {
     drop(head);
     wait_for_the_epoch(&ledger);
 }
+
+/// What an owner reads of a value comes before its destruction, though it was another owner that went last. For Miri and
+/// ThreadSanitizer: nothing here but the counts orders the threads.
+#[test]
+fn every_owners_reads_come_before_the_destruction() {
+    for round in 0..sized(500, 5) {
+        let owners = [(); 3].map({
+            let value = Arc::new(Box::new(7));
+            move |()| Arc::clone(&value)
+        });
+        let _weak = (round % 2 == 0).then(|| Arc::downgrade(&owners[0])); // a death takes another way then
+        thread::scope(|scope| {
+            for owner in owners {
+                scope.spawn(move || assert_eq!(**owner, 7));
+            }
+        });
+    }
+}
