@@ -33,6 +33,7 @@ source=$(rustc +nightly --print sysroot)/lib/rustlib/src/rust/library
 
 # Line numbers for reports; and no backtraces, or thousands of planned panics would look theirs up.
 export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=line-tables-only RUST_BACKTRACE=0
+export LSAN_OPTIONS=suppressions=$PWD/../ci/leaks.supp
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/sanitize
 
 tests() {
