@@ -381,6 +381,11 @@ impl<A: Kind, C: Keyed<A>> Subject<A> for Keys<C> {
             }
             Act::Subscribe | Act::Removals => self.on_subscription(&machine.world, command),
             Act::Join | Act::Compare | Act::Dismantle => self.on_both(machine, command),
+            Act::Fill => {
+                let insert = if C::VALUE == Value::None { Act::TryInsert } else { Act::Insert };
+                (0..machine.world.handles())
+                    .for_each(|n| self.on_one(machine, Command { act: insert, a: n, b: n, ..command }));
+            }
             _ => self.on_one(machine, command),
         }
     }
@@ -520,38 +525,42 @@ impl<C> Keys<C> {
             }
             Act::RemoveIf => {
                 let frame = self.begin();
-                let mut seen = 0;
+                let (mut seen, mut then) = (0, 0);
                 let removed = map.remove_if(given, &mut |k, v| {
-                    let (entry, again) = self.shown(machine, frame, which, key, Some((k, v)));
+                    let entry = self.shown(machine, frame, which, key, Some((k, v)));
                     seen += 1;
                     if seen == 1 {
                         machine.user_code();
                     }
-                    let wanted = b % 2 == 0 && !again;
+                    let wanted = b % 2 == 0;
                     let effect = entry.map_or(Effect::Nothing, |entry| Effect::Remove { serial: entry.serial });
                     self.due(frame, if wanted { effect } else { Effect::Nothing });
+                    then = self.now();
                     wanted
                 });
                 let old = self.finish(world);
                 is("remove_if", id(&removed), old.map(|old| old.value));
+                self.looked(world, which, key, b % 2 == 0 && seen > 0 && removed.is_none() && then == self.now());
             }
             Act::Compute => self.compute(machine, command, key, given, &value),
             Act::Update => {
                 let frame = self.begin();
-                let mut seen = 0;
+                let (mut seen, mut then) = (0, 0);
                 let updated = map.update(given, &mut |v| {
                     let current = self.find(world, which, key).map_or(key, |entry| entry.key);
-                    let (entry, _) = self.shown(machine, frame, which, key, Some((current, v)));
+                    let entry = self.shown(machine, frame, which, key, Some((current, v)));
                     seen += 1;
                     if seen == 1 {
                         machine.user_code();
                     }
                     let update = |entry: Entry| Effect::Update { serial: entry.serial, value: value.id };
                     self.due(frame, entry.map_or(Effect::Nothing, update));
+                    then = self.now();
                     value.clone()
                 });
                 let old = self.finish(world);
                 world.check(updated == old.is_some(), || format!("update: {updated}, of {old:?}"));
+                self.looked(world, which, key, seen > 0 && !updated && then == self.now());
             }
             _ => unreachable!("{act:?} is done elsewhere"),
         }
@@ -571,7 +580,16 @@ impl<C> Keys<C> {
         }
     }
 
-    /// A closure is shown what is there. Its entry; and was that different the last time?
+    /// An operation that wanted what it saw, and did nothing, and nothing has changed since: then nothing must be there.
+    fn looked<A: Kind>(&self, world: &World<A>, which: usize, key: Id, idle: bool)
+    where
+        C: Keyed<A>,
+    {
+        let there = self.find(world, which, key);
+        world.check(!idle || there.is_none(), || format!("{there:?} was not looked at"));
+    }
+
+    /// A closure is shown what is there: its entry. What it answered the last time was not done.
     fn shown<A: Kind>(
         &self,
         machine: &Machine<A, Self>,
@@ -579,16 +597,16 @@ impl<C> Keys<C> {
         which: usize,
         key: Id,
         shown: Option<(Id, Id)>,
-    ) -> (Option<Entry>, bool)
+    ) -> Option<Entry>
     where
         C: Keyed<A>,
     {
-        let again = self.with(|r| r.frames[frame].due.take().is_some());
+        self.with(|r| r.frames[frame].due = None);
         machine.settle();
         let entry = self.find(&machine.world, which, key);
         let there = entry.map(|entry| (entry.key, entry.value));
         machine.world.check(there == shown, || format!("a closure is shown {shown:?}, not {there:?}"));
-        (entry, again)
+        entry
     }
 
     fn compute<A: Kind>(
@@ -606,7 +624,7 @@ impl<C> Keys<C> {
         let (mut seen, mut shown, mut done) = (0, None, Effect::Nothing);
         let outcome = self.map(which).compute(given, &mut |v| {
             let current = self.find(world, which, key).map(|entry| entry.key);
-            let (entry, _) = self.shown(machine, frame, which, key, v.map(|v| (current.unwrap_or(key), v)));
+            let entry = self.shown(machine, frame, which, key, v.map(|v| (current.unwrap_or(key), v)));
             shown = v;
             seen += 1;
             if seen == 1 {

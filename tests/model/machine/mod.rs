@@ -26,7 +26,7 @@ use std::fmt::Write;
 use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use weakly::{ByEq, ByPointer, Cause, generic};
-use world::{Events, Id, Kind, Name, Object, Owner, Running, World, counts};
+use world::{Events, Id, Kind, Name, Object, Owner, Running, World, is_more};
 
 /// User code inside user code, at most.
 const DEPTH: usize = 3;
@@ -169,7 +169,7 @@ pub fn exclusively() -> MutexGuard<'static, ()> {
 
 /// Flushes until `done`, or until that is hopeless.
 fn wait_until(done: impl Fn() -> bool) {
-    for _ in 0..10_000 {
+    for _ in 0..1_000 {
         if done() {
             return;
         }
@@ -187,7 +187,7 @@ fn run<A: Kind, S: Subject<A>>(bytes: &[u8]) -> Result<usize, String> {
     let script = RefCell::new(script.commands().into());
     let machine = Rc::new(Machine { world, subject, script, log: RefCell::default(), depth: Cell::new(0) });
     let running = Running::start(machine.clone());
-    for class in 0..6 {
+    for class in 0..setup.objects {
         machine.world.keep(machine.world.make(class, class == 5, None));
     }
     loop {
@@ -217,7 +217,7 @@ fn run<A: Kind, S: Subject<A>>(bytes: &[u8]) -> Result<usize, String> {
             let story = machine.story();
             let before = machine.world.before;
             drop(machine);
-            wait_until(|| before == counts());
+            wait_until(|| !is_more(before));
             Err(format!("{failure}\n{story}"))
         }
     }

@@ -139,8 +139,13 @@ static NAMES: AtomicIsize = AtomicIsize::new(0);
 static CAPTURES: AtomicIsize = AtomicIsize::new(0);
 
 /// How many of each there are.
-pub fn counts() -> [isize; 3] {
+fn counts() -> [isize; 3] {
     [&OBJECTS, &NAMES, &CAPTURES].map(|count| count.load(SeqCst))
+}
+
+/// Are there more of any than there were? There may be fewer, if a run before failed.
+pub fn is_more(before: [isize; 3]) -> bool {
+    counts().iter().zip(before).any(|(now, before)| *now > before)
 }
 
 /// One more of something, as long as it lives.
@@ -473,6 +478,11 @@ impl<A: Kind> World<A> {
         Owner::adopt(arc)
     }
 
+    /// How many handles there are.
+    pub fn handles(&self) -> u8 {
+        self.handles.borrow().len() as u8
+    }
+
     /// Keeps an owner as a handle, if there is room.
     pub fn keep(&self, owner: Owner<A>) {
         if self.handles.borrow().len() < HANDLES {
@@ -694,7 +704,7 @@ impl<A: Kind> World<A> {
     /// Is everything that the run made gone?
     pub fn is_over(&self) -> bool {
         let objects = self.objects.borrow();
-        objects.iter().all(|known| known.gone && known.weak.is_none()) && counts() == self.before
+        objects.iter().all(|known| known.gone && known.weak.is_none()) && !is_more(self.before)
     }
 
     /// What is left when it should not be.
