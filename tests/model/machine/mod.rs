@@ -2,7 +2,8 @@
 //! and says what differs. Proptest and the fuzz targets both drive it.
 //!
 //! - [`script`]: what bytes mean;
-//! - [`world`]: objects, who holds and watches them, and the oracle of liveness;
+//! - [`objects`]: what is held, by pointers of either kind, and how user code tells the machine;
+//! - [`world`]: who holds and watches what, and the oracle of liveness;
 //! - [`keyed`]: the machine of maps, sets and interners, over the [`faces`] that make them alike;
 //! - [`list`], [`slots`]: the other two.
 //!
@@ -12,12 +13,14 @@
 mod faces;
 mod keyed;
 mod list;
+mod objects;
 mod script;
 mod slots;
 mod world;
 
 use keyed::Keys;
 use list::List;
+use objects::{Events, Id, Kind, Name, Object, Owner, Running, is_more};
 use script::{Command, Hashing, Script};
 use slots::Slots;
 use std::cell::{Cell, RefCell};
@@ -26,7 +29,7 @@ use std::fmt::Write;
 use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use weakly::{ByEq, ByPointer, Cause, generic};
-use world::{Events, Id, Kind, Name, Object, Owner, Running, World, is_more};
+use world::World;
 
 /// User code inside user code, at most.
 const DEPTH: usize = 3;
@@ -174,7 +177,6 @@ fn wait_until(done: impl Fn() -> bool) {
             return;
         }
         weakly::pin().flush();
-        std::thread::yield_now();
     }
 }
 

@@ -3,7 +3,7 @@
 //! Three bytes say how the collection is made; each four after them are a command. A command says by itself whether it is run
 //! in its turn or inside the user code that is called next, so leaving any of them out gives another script.
 
-use super::world::tell;
+use super::objects::tell;
 use std::fmt;
 use std::hash::{BuildHasher, DefaultHasher, Hasher};
 
