@@ -46,7 +46,7 @@ fn follows_its_reference(family: Subjects, name: &str) {
         }
     }
     let cases = std::env::var("PROPTEST_CASES").map_or(CASES, |n| n.parse().expect("PROPTEST_CASES: a number"));
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 4_000, ..Config::default() };
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 1_000, ..Config::default() };
     let seed = [common::seed().to_le_bytes(); 4].concat();
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
     let scripts = (any::<[u8; 3]>(), vec(any::<[u8; 4]>(), 0..COMMANDS))
