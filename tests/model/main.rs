@@ -1,7 +1,9 @@
-//! Model-based tests: scripts that proptest draws and shrinks, run on every collection and on a plain reference side by side.
+//! Model-based tests: scripts that proptest draws and shrinks, run on every collection and on a plain reference side by side; and
+//! user code that does anything to any collection ([`reentry`]).
 //!
-//! A failure shows the shortest script found; its bytes go into `regressions.txt`, to be run first from then on. `PROPTEST_CASES` sets how many
-//! scripts are drawn for each collection, `WEAKLY_SEED` where the drawing begins.
+//! A failure shows the shortest script found. Its bytes go into `regressions.txt`, to be run first from then on; so do those of
+//! what a fuzzer has found (`ci/fuzz.sh`), but for their first, which names the collection. `PROPTEST_CASES` sets how many
+//! scripts are drawn for each collection, `WEAKLY_SEED` where the drawing begins, `WEAKLY_LONG` how much longer user code goes on.
 
 #[path = "../it/common.rs"]
 #[allow(dead_code, reason = "shared with the other binaries")]
@@ -44,7 +46,7 @@ fn follows_its_reference(family: Subjects, name: &str) {
         }
     }
     let cases = std::env::var("PROPTEST_CASES").map_or(CASES, |n| n.parse().expect("PROPTEST_CASES: a number"));
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 1_000, ..Config::default() };
     let seed = [common::seed().to_le_bytes(); 4].concat();
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
     let scripts = (any::<[u8; 3]>(), vec(any::<[u8; 4]>(), 0..COMMANDS))

@@ -543,7 +543,7 @@ impl<A: Kind> Everything<A> {
             25 => {
                 self.note("compare");
                 let _ = self.values[0].is_submap(&self.values[1]);
-                let _ = self.keyed == self.keyed;
+                let _ = self.keyed.is_submap(&self.keyed);
             }
             26 | 27 => {
                 self.note("weak key: insert");

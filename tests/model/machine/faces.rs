@@ -1,8 +1,8 @@
 //! One face for all keyed collections: what each calls the operations of [`Keyed`], and what goes in and comes out.
 
 use super::keyed::{Key, Keyed, Mailbox, Outcome, Told, Value, Wish};
+use super::objects::{Class, Id, Kind, Name, Object, Owner, id_of, tell};
 use super::script::{Act, Hashing, Setup};
-use super::world::{Class, Id, Kind, Name, Object, Owner, id_of, tell};
 use std::hash::BuildHasher;
 use weakly::generic::{self, Rule};
 use weakly::{ByEq, ByPointer, Compute, Computed, Cursor, Lookup, Removed, Stats};

@@ -1,7 +1,8 @@
 //! The machine of [`WeakList`]: one list, and the vector of what should be in it.
 
+use super::objects::{Id, Kind, Owner};
 use super::script::{Act, Command};
-use super::world::{Id, Kind, Owner, World};
+use super::world::World;
 use super::{Machine, Subject};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -47,7 +48,7 @@ impl<A: Kind> List<A> {
     /// Walks while user code changes things: in order, each element that stays once, nothing that was not there.
     fn walk(&self, machine: &Machine<A, Self>, command: Command) {
         let (list, at_first, mut seen) = (self.list.borrow().clone(), self.elements(), Vec::new());
-        let limit = if command.a % 4 == 0 { usize::from(command.b) % 8 } else { usize::MAX };
+        let limit = if command.a.is_multiple_of(4) { usize::from(command.b) % 8 } else { usize::MAX };
         let mut look = |id: Id| {
             machine.settle();
             seen.push(id);

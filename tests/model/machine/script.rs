@@ -3,7 +3,7 @@
 //! Three bytes say how the collection is made; each four after them are a command. A command says by itself whether it is run
 //! in its turn or inside the user code that is called next, so leaving any of them out gives another script.
 
-use super::world::tell;
+use super::objects::tell;
 use std::fmt;
 use std::hash::{BuildHasher, DefaultHasher, Hasher};
 
@@ -14,6 +14,8 @@ pub struct Setup {
     pub shards: usize,
     /// Are a key map's values deferred?
     pub deferred: bool,
+    /// How many objects there are at first.
+    pub objects: u8,
 }
 
 /// A hasher: one that spreads, one that sends every key to one place, one that knows sixteen places.
@@ -60,6 +62,7 @@ impl Setup {
             hashing: [Hashing::Good, Hashing::Constant, Hashing::FourBit][usize::from(at(0) % 3)],
             shards: [1, 2, 64][usize::from(at(1) % 3)],
             deferred: at(2) % 2 == 1,
+            objects: [6, 2, 16][usize::from(at(2) / 2 % 3)],
         }
     }
 }
@@ -74,6 +77,8 @@ pub enum Act {
     /// Takes an object's value out, if one handle is all there is.
     Unwrap,
     Insert,
+    /// Every object that has a handle goes in.
+    Fill,
     TryInsert,
     GetOrInsert,
     /// The single flight: `get_or_try_insert_with`.
@@ -116,7 +121,7 @@ const ACTS: [Act; 48] = {
     use Act::*;
     [
         Make, Make, Make, CloneHandle, DropHandle, DropHandle, DropHandle, DropHandle,
-        Insert, Insert, Insert, Insert, TryInsert, TryInsert, GetOrInsert, Load,
+        Insert, Insert, Insert, Fill, TryInsert, TryInsert, GetOrInsert, Load,
         Load, Remove, Remove, RemoveIf, RemoveIf, RemoveExact, RemoveEntry, Compute,
         Compute, Compute, Update, Update, Retain, Retain, Extract, Drain,
         Pop, Clear, Reserve, Shrink, Walk, Walk, Walk, Watch,
@@ -154,9 +159,9 @@ impl Command {
         self.how & 2 != 0
     }
 
-    /// The collection that is meant.
+    /// The collection that is meant: one in four times the second, for the first is to become large.
     pub fn which(self) -> usize {
-        usize::from(self.how & 1)
+        usize::from(self.how & 0x81 == 0x81)
     }
 
     /// The form of the call that is meant.

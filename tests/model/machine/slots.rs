@@ -1,7 +1,8 @@
 //! The machine of [`AtomicArc`] and [`AtomicWeak`]: one of each, and what should be in them.
 
+use super::objects::{Id, Object, Owner};
 use super::script::{Act, Command};
-use super::world::{Id, Object, Owner, World};
+use super::world::World;
 use super::{Machine, Subject};
 use std::cell::Cell;
 use weakly::Arc;
@@ -65,7 +66,7 @@ impl Slots {
                 }
                 match self.arc.compare_exchange(current.as_deref(), new) {
                     Ok(old) => {
-                        is("compare_exchange", id(&old.map(Owner::adopt)), if done { was } else { Some(Id::MAX) })
+                        is("compare_exchange", id(&old.map(Owner::adopt)), if done { was } else { Some(Id::MAX) });
                     }
                     Err(CompareExchangeError { current, new, .. }) => {
                         is(
@@ -101,7 +102,7 @@ impl Slots {
                     if !std::mem::replace(&mut nested, true) {
                         machine.user_code();
                     }
-                    let new = new.clone().filter(|_| command.b % 4 != 0)?;
+                    let new = new.clone().filter(|_| !command.b.is_multiple_of(4))?;
                     // The exchange will succeed, unless user code has changed the slot.
                     if shown == self.in_arc.get() {
                         self.exchange(world, Some(new.id));
@@ -128,7 +129,7 @@ impl Slots {
     fn on_weak(&self, machine: &Machine<Native, Self>, command: Command, one: Owner<Native>, other: &Owner<Native>) {
         let world = &machine.world;
         let (was, alive) = (self.in_weak.get(), self.alive(world));
-        let new = (command.form() & 1 == 0).then(|| Arc::downgrade(other)).unwrap_or_default();
+        let new = if command.form() & 1 == 0 { Arc::downgrade(other) } else { weakly::Weak::new() };
         let new_id = (command.form() & 1 == 0).then_some(other.id);
         match command.act {
             Act::Insert => {
