@@ -3,13 +3,17 @@
 //! | limit | what happens | test |
 //! |---|---|---|
 //! | 2⁶¹ owners, or 2⁶³ - 1 weak pointers | abort, as `std` does | `…_owners_abort`, `…_weak_pointers_abort` |
-//! | a chain of a million watched objects, through any collection, callback or finalizer | it dies on a bounded stack | `a_million_…` |
-//! | a chain of as many plain ones | recursion, as `std`'s: the stack overflows | `a_chain_that_nobody_watches_recurses_as_stds` |
+//! | a chain of a hundred thousand watched objects (a million with `WEAKLY_LONG=10`), through any collection, callback or finalizer | it dies on a bounded stack | `…_dies_flat`, `…_runs_flat` |
+//! | a chain of a million plain ones | recursion, as `std`'s: the stack overflows | `a_chain_that_nobody_watches_recurses_as_stds` |
 //! | more than a table, or memory, can hold | a panic that says so, or an `Err`, and nothing has changed | `more_than_can_be_held_panics` |
 //! | values of no size, of 64 MiB, aligned to a page | as any | `values_of_any_size_and_alignment` |
 
+#[path = "it/common.rs"]
+#[allow(dead_code, reason = "shared with the other binaries")]
+mod common;
 mod process;
 
+use common::long;
 use process::ABORTED;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,14 +46,14 @@ const TESTS: &[Test] = tests! {
     too_many_entries_weak_pointers_abort: ABORTED "";
     a_chain_that_nobody_watches_recurses_as_stds: ABORTED "has overflowed its stack";
     a_chain_of_stds_recurses: ABORTED "has overflowed its stack";
-    a_million_map_values_in_a_chain_die_flat;
-    a_million_keys_and_their_values_in_a_chain_die_flat;
-    a_million_elements_in_a_chain_die_flat;
-    a_million_list_elements_in_a_chain_die_flat;
-    a_million_interned_values_in_a_chain_die_flat;
-    a_million_finalizers_in_a_chain_run_flat;
-    a_million_deferred_objects_in_a_chain_die_flat;
-    a_million_guests_in_a_chain_of_callbacks_die_flat;
+    a_chain_of_map_values_dies_flat;
+    a_chain_of_keys_and_their_values_dies_flat;
+    a_chain_of_elements_dies_flat;
+    a_chain_of_list_elements_dies_flat;
+    a_chain_of_interned_values_dies_flat;
+    a_chain_of_finalizers_runs_flat;
+    a_chain_of_deferred_objects_dies_flat;
+    a_chain_of_guests_and_callbacks_dies_flat;
     more_than_can_be_held_panics;
     values_of_any_size_and_alignment;
 };
@@ -140,6 +144,11 @@ fn too_many_entries_weak_pointers_abort() {
 
 const MILLION: usize = 1_000_000;
 
+/// Links of a chain that is to die flat.
+fn links() -> usize {
+    (MILLION / 10 * long()).min(MILLION)
+}
+
 /// A link of a chain, and a place for whatever else is to hold it.
 struct Link(#[allow(dead_code, reason = "held, not read")] Option<Arc<Link>>);
 
@@ -170,10 +179,10 @@ fn on_a_small_stack(work: impl FnOnce() + Send) {
     });
 }
 
-/// A chain of a million links, each `watched` when it is made.
+/// A chain, each link of which is `watched` when it is made.
 fn chain(mut watched: impl FnMut(usize, &Arc<Link>)) -> Arc<Link> {
     let mut first = None;
-    for n in 0..MILLION {
+    for n in 0..links() {
         let link = Arc::new(Link(first));
         watched(n, &link);
         first = Some(link);
@@ -181,59 +190,59 @@ fn chain(mut watched: impl FnMut(usize, &Arc<Link>)) -> Arc<Link> {
     first.unwrap()
 }
 
-fn a_million_map_values_in_a_chain_die_flat() {
+fn a_chain_of_map_values_dies_flat() {
     let map: WeakValueMap<usize, Link> = WeakValueMap::new();
     let first = chain(|n, link| drop(map.insert(n, link)));
-    assert_eq!(map.len(), MILLION);
+    assert_eq!(map.len(), links());
     on_a_small_stack(|| drop(first));
-    assert_eq!((map.len(), map.stats().died), (0, MILLION as u64));
+    assert_eq!((map.len(), map.stats().died), (0, links() as u64));
     map.validate();
 }
 
 /// Each key's value in the map owns the next key.
-fn a_million_keys_and_their_values_in_a_chain_die_flat() {
+fn a_chain_of_keys_and_their_values_dies_flat() {
     let map: PtrWeakKeyMap<usize, Option<Arc<usize>>> = PtrWeakKeyMap::new();
     let mut first = None;
-    for n in 0..MILLION {
+    for n in 0..links() {
         let key = Arc::new(n);
         map.insert(&key, first);
         first = Some(key);
     }
     on_a_small_stack(|| drop(first));
-    assert_eq!((map.len(), map.stats().died), (0, MILLION as u64));
+    assert_eq!((map.len(), map.stats().died), (0, links() as u64));
 }
 
-fn a_million_elements_in_a_chain_die_flat() {
+fn a_chain_of_elements_dies_flat() {
     let set: PtrWeakSet<Link> = PtrWeakSet::new();
     let first = chain(|_, link| assert!(set.insert(link)));
     on_a_small_stack(|| drop(first));
-    assert_eq!((set.len(), set.stats().died), (0, MILLION as u64));
+    assert_eq!((set.len(), set.stats().died), (0, links() as u64));
 }
 
-fn a_million_list_elements_in_a_chain_die_flat() {
+fn a_chain_of_list_elements_dies_flat() {
     let list: WeakList<Link> = WeakList::new();
     let first = chain(|_, link| list.push(link));
     on_a_small_stack(|| drop(first));
     assert!(list.is_empty());
 }
 
-fn a_million_interned_values_in_a_chain_die_flat() {
+fn a_chain_of_interned_values_dies_flat() {
     /// A value that holds another of its interner.
     #[derive(PartialEq, Eq, Hash)]
     struct Cons(usize, Option<weakly::Interned<Cons>>);
     let interner: Interner<Cons> = Interner::new();
     let mut first = None;
-    for n in 0..MILLION {
+    for n in 0..links() {
         first = Some(interner.intern(Cons(n, first)));
     }
     on_a_small_stack(|| drop(first));
     assert!(interner.is_empty());
 }
 
-fn a_million_finalizers_in_a_chain_run_flat() {
+fn a_chain_of_finalizers_runs_flat() {
     static RAN: AtomicUsize = AtomicUsize::new(0);
     let mut first: Option<Arc<usize>> = None;
-    for n in 0..MILLION {
+    for n in 0..links() {
         let object = Arc::new(n);
         finalize(&object, move || {
             RAN.fetch_add(1, SeqCst);
@@ -242,10 +251,10 @@ fn a_million_finalizers_in_a_chain_run_flat() {
         first = Some(object);
     }
     on_a_small_stack(|| drop(first));
-    assert_eq!(RAN.load(SeqCst), MILLION);
+    assert_eq!(RAN.load(SeqCst), links());
 }
 
-fn a_million_deferred_objects_in_a_chain_die_flat() {
+fn a_chain_of_deferred_objects_dies_flat() {
     static DROPPED: AtomicUsize = AtomicUsize::new(0);
     struct Deferred(#[allow(dead_code, reason = "held, not read")] Option<Arc<Deferred>>);
     impl Drop for Deferred {
@@ -254,18 +263,18 @@ fn a_million_deferred_objects_in_a_chain_die_flat() {
         }
     }
     let mut first = None;
-    for _ in 0..MILLION {
+    for _ in 0..links() {
         first = Some(Arc::new_deferred(Deferred(first)));
     }
     on_a_small_stack(|| {
         drop(first);
-        while DROPPED.load(SeqCst) < MILLION {
+        while DROPPED.load(SeqCst) < links() {
             weakly::pin().flush();
         }
     });
 }
 
-fn a_million_guests_in_a_chain_of_callbacks_die_flat() {
+fn a_chain_of_guests_and_callbacks_dies_flat() {
     struct Guest(Anchor);
     impl Anchored for Guest {
         fn anchor(&self) -> &Anchor {
@@ -274,14 +283,14 @@ fn a_million_guests_in_a_chain_of_callbacks_die_flat() {
     }
     let map: std_arc::WeakValueMap<usize, Guest> = std_arc::WeakValueMap::new();
     let mut first: Option<std::sync::Arc<Guest>> = None;
-    for n in 0..MILLION {
+    for n in 0..links() {
         let guest = std::sync::Arc::new(Guest(Anchor::new()));
         map.insert(n, &guest);
         guest.0.observe(move || drop(first)).detach();
         first = Some(guest);
     }
     on_a_small_stack(|| drop(first));
-    assert_eq!((map.len(), map.stats().died), (0, MILLION as u64));
+    assert_eq!((map.len(), map.stats().died), (0, links() as u64));
 }
 
 // Sizes.

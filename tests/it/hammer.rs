@@ -2,6 +2,8 @@
 //! than cores, beside one that flushes without a pause, or one that holds a guard all the while, or neither. Entries come in heaps
 //! and die in heaps, so that tables grow and shrink under the deaths. How a collection is made, and what goes on beside it, is
 //! drawn by lot for each round. Afterwards the books are exact and nothing is left.
+//!
+//! Tests side by side wait for each other's guards; so the long form is `WEAKLY_LONG=8 cargo test --test it hammer:: -- --test-threads 1`.
 
 use crate::common::{Constant, Counted, FourBit, Good, Over, Rng, long, seed, sized, together, watchdog};
 use crate::subjects::{Books, Item, Options, Owner, Subject, Told, each_collection};

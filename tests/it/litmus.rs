@@ -250,25 +250,37 @@ fn get_or_remove_and_reinsert() {
     );
 }
 
+/// Trap of every look-up that goes by a value's life: the entry it has found was replaced, and the old value died, before it looked.
 #[test]
 fn get_or_replace() {
-    struct State(Map, Part<Arc<u32>>, Arc<u32>);
+    struct State(Map, Part<Arc<u32>>);
     litmus(
-        "a get, an insert over the entry whose value then dies: got",
-        &[(Some(1), "before"), (Some(2), "after; never missed")],
+        "gets, and inserts over the entry whose values then die: (present each time, in order)",
+        &[((true, true), "never missed")],
         || {
             let (map, one) = map_of_one();
-            State(map, Part::of(one), Arc::new(2))
+            State(map, Part::of(one))
         },
         [
             &|s: &State| {
-                s.0.insert(1, &s.2);
-                drop(s.1.take());
-                None
+                let mut there = s.1.take();
+                for n in 2..8 {
+                    let new = Arc::new(n);
+                    s.0.insert(1, &new);
+                    there = new; // and the old one dies
+                }
+                *s.1.0.lock().unwrap() = Some(there);
+                (true, true)
             },
-            &|s| s.0.get(&1).map(|it| *it),
+            &|s| {
+                let seen: Vec<_> = (0..12).map(|_| s.0.get(&1).map(|it| *it)).collect();
+                (seen.iter().all(Option::is_some), seen.is_sorted())
+            },
         ],
-        |_, [_, got]| got,
+        |s, [_, seen]| {
+            assert!(s.1.left().is_some_and(|last| *last == 7));
+            seen
+        },
     );
 }
 

@@ -148,7 +148,7 @@ pub trait Subject<A: Owner>: Send + Sync + Sized + 'static {
     const OWNS: bool = false;
     /// An empty one.
     fn make(options: &Options) -> Self;
-    /// Puts an object in that was never in before; how many entries that made.
+    /// Puts an object in that was never in before, nor is put in by another thread; how many entries that made.
     fn put(&self, object: &A, rng: &mut Rng) -> usize;
     /// Puts an object in that may be there; how many entries that made.
     fn again(&self, object: &A, rng: &mut Rng) -> usize {
@@ -378,6 +378,10 @@ macro_rules! of_pairs {
                         1
                     }
                 }
+            }
+            fn again(&self, object: &A, _: &mut Rng) -> usize {
+                drop(self.insert(object, object));
+                1
             }
             fn take(&self, object: &A, rng: &mut Rng) {
                 match rng.below(2) {
