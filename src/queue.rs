@@ -44,7 +44,8 @@ pub enum Cause {
     Removed,
     /// Another value took its key.
     Replaced,
-    /// The map was cleared or dropped.
+    /// The map was cleared or dropped. So is told, too, of an entry whose object had died just before, if its death had not come
+    /// to it yet.
     Cleared,
 }
 
