@@ -44,8 +44,7 @@ pub enum Cause {
     Removed,
     /// Another value took its key.
     Replaced,
-    /// The map was cleared or dropped. So is told, too, of an entry whose object had died just before, if its death had not come
-    /// to it yet.
+    /// The map was cleared or dropped. Of an entry whose object dies meanwhile either cause may be told, once.
     Cleared,
 }
 

@@ -77,6 +77,7 @@ impl<E: Entry> Table<E> {
                 }
             }
         });
+        seen.sort_unstable(); // to be found again under the lock, however many share a hash
         Survey { hit, dead, seen, version, core, hash }
     }
 
@@ -291,7 +292,8 @@ impl<E: Entry> Holder<'_, E> {
         }
     }
 
-    /// Is a node of this position there that the survey has not seen? By address alone: no user code under a lock.
+    /// Is a node of this position there that the survey, whose sorted `seen` this is, has not seen? By address alone: no user code
+    /// under a lock.
     fn has_unseen(&self, hash: Hashed, seen: &[NonNull<Node<E>>]) -> bool {
         let Some(array) = self.array() else { return false };
         // SAFETY: the lock keeps the array, and what is in its slots.
@@ -303,7 +305,7 @@ impl<E: Entry> Holder<'_, E> {
                 for slot in word.matches(tag) {
                     if let Some(node) = NonNull::new(bucket.slot(slot))
                         && node.as_ref().position == hash.position()
-                        && !seen.contains(&node)
+                        && seen.binary_search(&node).is_err()
                     {
                         return true;
                     }

@@ -104,7 +104,7 @@ impl Lives {
         }
     }
 
-    /// All has left. What had died just before may be told of as cleared.
+    /// All has left. What died just before may be told of as cleared; and what dies before it is told of, as dead.
     pub fn cleared(&mut self, name: Name) {
         self.leaves(name, Cause::Cleared);
         for (_, cause, or_cleared) in &mut self.owed {
@@ -115,7 +115,9 @@ impl Lives {
     /// A notice came. Was it owed?
     fn told(&mut self, told: Name, with: Cause) -> bool {
         let is = |&(name, cause, or_cleared): &(Name, u8, bool)| {
-            name == told && (cause == with as u8 || or_cleared && with == Cause::Cleared)
+            let either = or_cleared && with == Cause::Cleared
+                || cause == Cause::Cleared as u8 && with == Cause::Died && self.is_dead(told);
+            name == told && (cause == with as u8 || either)
         };
         let owed = self.owed.iter().position(is);
         owed.map(|at| self.owed.remove(at)).is_some()
