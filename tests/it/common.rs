@@ -201,15 +201,19 @@ impl fmt::Debug for Counted {
 
 /// Flushes until `done`: what a grace period holds back comes, for every guard of every test beside this one ends.
 pub fn flush_until(what: &str, done: impl Fn() -> bool) {
+    assert!(eventually(done), "never: {what}");
+}
+
+/// As [`flush_until`]: whether it came to that.
+pub fn eventually(done: impl Fn() -> bool) -> bool {
     const PATIENCE: Duration = Duration::from_secs(200);
-    let (start, mut turns) = (Instant::now(), 0);
-    while !done() {
-        turns += 1;
-        let in_time = if cfg!(miri) { turns < 20_000 } else { start.elapsed() < PATIENCE };
-        assert!(in_time, "never: {what}");
+    let start = Instant::now();
+    let mut turns = (0..).take_while(|turns| if cfg!(miri) { *turns < 20_000 } else { start.elapsed() < PATIENCE });
+    turns.any(|_| {
         weakly::pin().flush();
         thread::yield_now();
-    }
+        done()
+    })
 }
 
 /// A panic that a test has planned, without a message on the terminal.

@@ -1,5 +1,6 @@
 //! `AtomicArc` and `AtomicWeak`: counts, promptness, identity, hostile user code, and four threads at once.
 
+use crate::common::eventually;
 use std::cell::Cell;
 use std::fmt;
 use std::ops::Deref;
@@ -64,15 +65,6 @@ impl Drop for Counted {
         self.check.store(self.value, SeqCst);
         self.drops.add();
     }
-}
-
-/// Lets grace periods pass until `done`. Other tests' guards hold one up for a moment at most.
-fn eventually(done: impl Fn() -> bool) -> bool {
-    (0..200_000).any(|_| {
-        weakly::pin().flush();
-        thread::yield_now();
-        done()
-    })
 }
 
 /// Does this thread hold no guard? Then what it defers is destroyed in the end.
