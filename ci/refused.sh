@@ -9,4 +9,4 @@ if ! cargo +nightly --version >/dev/null 2>&1; then
     exit 0
 fi
 # A directory of its own: the two compilers would throw each other's work away.
-cargo +nightly test --locked --doc --target-dir "${CARGO_TARGET_DIR:-target}/nightly" -- refused limitations unsize | tee /dev/stderr | grep "compile fail ... ok" >/dev/null
+cargo +nightly test --locked --doc --target-dir "${CARGO_TARGET_DIR:-target}/nightly" -- refused limitations unsize | tee -a /dev/stderr | grep "compile fail ... ok" >/dev/null
