@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fuzzing: cargo-fuzz (libFuzzer, AddressSanitizer) drives the machines of tests/model, from the seeds in fuzz/seeds. The short
-# form, for CI, gives each of the four targets 25 seconds; `ci/fuzz.sh --long` divides an hour among them.
+# form, for CI, gives each of the four targets 10 seconds; `ci/fuzz.sh --long` divides an hour among them.
 set -euo pipefail
 cd "$(dirname "$0")/../fuzz"
 
@@ -14,7 +14,7 @@ if ! cargo fuzz --version >/dev/null 2>&1 && ! cargo install cargo-fuzz --locked
 fi
 
 targets=(maps sets lists slots)
-seconds=25
+seconds=10
 if [ "${1:-}" = --long ]; then
     seconds=$((3600 / ${#targets[@]}))
 fi

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Bugs planted in a copy, one at a time: each must be noticed, by a model or by an ordinary test. The short form, for CI, plants
-# one of each kind; `ci/planted.sh --long` all of them, an hour or two, and prints the tables of loom-tests/README.md.
+# a few; `ci/planted.sh --long` all of them, an hour or two, and prints the tables of loom-tests/README.md.
 set -euo pipefail
 cd "$(dirname "$0")/../loom-tests"
 unset RUSTFLAGS # it would replace the package's own flags
@@ -9,12 +9,9 @@ some=(
     "an upgrade from 0 hands nothing back"
     "a poster has no fence"
     "a key is not hidden while its node is published"
-    "what leaves a slot leaves no trace"
     "a death doesn't ask whose the node is"
     "a death's notice comes twice"
     "\`remove_exact\` removes whoever has the key"
-    "a load that panics never lands"
-    "the oldest finalizer runs first at an exit"
 )
 if [ "${1:-}" = --long ]; then
     some=()
