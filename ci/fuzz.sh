@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Fuzzing: cargo-fuzz (libFuzzer, AddressSanitizer) drives the machines of tests/model, from the seeds in fuzz/seeds. The short
-# form, for CI, gives each of the four targets 10,000 scripts,
-# always the same; `ci/fuzz.sh --long` divides an hour among them.
+# form, for CI, gives each of the four targets 10,000 scripts, always the same; `ci/fuzz.sh --long` divides an hour among them.
 set -euo pipefail
 cd "$(dirname "$0")/../fuzz"
 
