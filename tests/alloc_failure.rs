@@ -148,14 +148,12 @@ const TESTS: &[Test] = tests! {
 };
 
 fn main() -> ExitCode {
-    let named = |name: &str| TESTS.iter().find(|test| test.name == name).expect("a test's name");
-    if let Some(name) = process::which() {
-        (named(&name).program)();
+    let program = |test: &Test| {
+        (test.program)();
         println!("{} refused", REFUSED.get());
-        return ExitCode::SUCCESS;
-    }
-    let names: Vec<_> = TESTS.iter().map(|test| test.name).collect();
-    process::main(&names, |name| if cfg!(miri) { "skipped: needs processes".to_string() } else { cases(named(name)) })
+    };
+    let test = |test: &Test| if cfg!(miri) { "skipped: needs processes".to_string() } else { cases(test) };
+    process::main(TESTS, |test| test.name, program, test)
 }
 
 /// Every allocation of an operation refused in turn. Each case ends in the standard way, or gets through with all checks.

@@ -59,23 +59,18 @@ const TESTS: &[Test] = tests! {
 };
 
 fn main() -> ExitCode {
-    let named = |name: &str| TESTS.iter().find(|test| test.name == name).expect("a test's name");
-    if let Some(name) = process::which() {
-        (named(&name).program)();
-        return ExitCode::SUCCESS;
-    }
-    let names: Vec<_> = TESTS.iter().map(|test| test.name).collect();
-    process::main(&names, |name| {
+    let in_a_process = |test: &Test| {
         if cfg!(miri) || cfg!(not(unix)) {
             return "skipped: needs processes, and the signals of a Unix".to_string();
         }
-        let test = named(name);
+        let name = test.name;
         let ended = process::run(&mut process::program(name));
         assert_eq!(ended.status, test.status, "{name}: {}", ended.errors);
         assert!(ended.errors.contains(test.says), "{name}: {}", ended.errors);
         assert!(test.status == 0 || !ended.printed.contains("not reached"), "{name}: {}", ended.printed);
         "ok".to_string()
-    })
+    };
+    process::main(TESTS, |test| test.name, |test| (test.program)(), in_a_process)
 }
 
 // Counts.

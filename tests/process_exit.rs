@@ -112,13 +112,8 @@ const TESTS: &[Test] = tests! {
 const UNIX_ONLY: &[&str] = &["fork", "underscore_exit", "signal"];
 
 fn main() -> ExitCode {
-    let named = |name: &str| TESTS.iter().find(|test| test.name == name).expect("a test's name");
-    if let Some(name) = process::which() {
-        (named(&name).program)();
-        return ExitCode::SUCCESS;
-    }
-    let names: Vec<_> = TESTS.iter().map(|test| test.name).collect();
-    process::main(&names, |name| if cfg!(miri) { here(named(name)) } else { in_a_process(named(name)) }.to_string())
+    let test = |test: &Test| if cfg!(miri) { here(test) } else { in_a_process(test) }.to_string();
+    process::main(TESTS, |test| test.name, |test| (test.program)(), test)
 }
 
 fn in_a_process(test: &Test) -> &'static str {

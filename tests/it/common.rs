@@ -11,7 +11,7 @@ use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc as StdArc, Barrier};
+use std::sync::{Arc as StdArc, Barrier, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use weakly::{Pointer, generic};
@@ -216,6 +216,40 @@ pub fn eventually(done: impl Fn() -> bool) -> bool {
     })
 }
 
+/// Which of users' functions does what it should not, at which of its calls, and what that is: for one call at most.
+pub struct Fuse<F, E>(Mutex<Option<(F, usize, E)>>);
+
+impl<F, E> Default for Fuse<F, E> {
+    /// None does.
+    fn default() -> Self {
+        Fuse(Mutex::new(None))
+    }
+}
+
+impl<F: PartialEq, E: Copy> Fuse<F, E> {
+    /// From now on `fault` has `effect` at its `n`th call.
+    pub fn light(&self, fault: F, n: usize, effect: E) {
+        *self.0.lock().unwrap() = Some((fault, n, effect));
+    }
+
+    /// `fault` is called; what it is to do, with no lock held, if this call is the one.
+    pub fn burn(&self, fault: F) -> Option<E> {
+        let mut lit = self.0.lock().unwrap();
+        let (_, left, effect) = lit.as_mut().filter(|(armed, ..)| *armed == fault)?;
+        *left -= 1;
+        let due = (*left == 0).then_some(*effect);
+        if due.is_some() {
+            *lit = None;
+        }
+        due
+    }
+
+    /// None does any more. Was there no such call?
+    pub fn put_out(&self) -> bool {
+        self.0.lock().unwrap().take().is_some()
+    }
+}
+
 /// A panic that a test has planned, without a message on the terminal.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Planned;
@@ -267,7 +301,7 @@ pub fn assert_unpinned() {
 
 /// What is to be done once, when its time comes.
 #[derive(Default)]
-pub struct Hook(std::sync::Mutex<Option<Box<dyn FnOnce() + Send>>>);
+pub struct Hook(Mutex<Option<Box<dyn FnOnce() + Send>>>);
 
 impl Hook {
     /// Will be done.

@@ -1,7 +1,7 @@
 //! Users' code that panics at its n-th call, re-enters the map, or drops it: the map stays whole and its books exact.
 
 use crate::common::{
-    Constant, Counted, Planned, Tally, flush_until, panics_as_planned, planned, seed, sized, together, watchdog,
+    Constant, Counted, Fuse, Planned, Tally, flush_until, panics_as_planned, planned, seed, sized, together, watchdog,
 };
 use std::borrow::Borrow;
 use std::cell::{Cell, RefCell};
@@ -60,7 +60,7 @@ enum Effect {
 #[derive(Default)]
 struct World {
     /// The fault that is to come, at which call, and its effect.
-    fuse: Mutex<Option<(Fault, usize, Effect)>>,
+    fuse: Fuse<Fault, Effect>,
     map: OnceLock<StdWeak<Map>>,
     /// What re-entrant code has inserted.
     guests: Mutex<Vec<Arc<Value>>>,
@@ -77,19 +77,7 @@ struct World {
 impl World {
     /// Does what is to be done, if this call is the one.
     fn burn(self: &StdArc<Self>, fault: Fault) {
-        let mut fuse = self.fuse.lock().unwrap();
-        let effect = match &mut *fuse {
-            Some((armed, left, effect)) if *armed == fault => {
-                *left -= 1;
-                if *left > 0 {
-                    return;
-                }
-                *effect
-            }
-            _ => return,
-        };
-        *fuse = None;
-        drop(fuse);
+        let Some(effect) = self.fuse.burn(fault) else { return };
         match effect {
             Effect::Panic => planned(),
             Effect::Reenter => self.visit(),
@@ -550,12 +538,12 @@ fn play(name: &str, op: &Op, fault: Fault, n: usize, effect: Effect) -> bool {
     let (scene, map) = Scene::new();
     let mut map = Some(map);
     let (before, told) = (Scene::present(map.as_ref().unwrap()), scene.world.told.lock().unwrap().len());
-    *scene.world.fuse.lock().unwrap() = Some((fault, n, effect));
+    scene.world.fuse.light(fault, n, effect);
     let panicked = panics_as_planned(|| match op {
         Op::On(_, run) => run(&scene, map.as_ref().unwrap()),
         Op::Of(run) => run(&scene, StdArc::into_inner(map.take().unwrap()).unwrap()),
     });
-    let burnt = scene.world.fuse.lock().unwrap().take().is_none();
+    let burnt = !scene.world.fuse.put_out();
     assert!(!panicked || !matches!(fault, Fault::Listener | Fault::Callback), "contained");
     let users_own = !matches!(fault, Fault::DropKey | Fault::DropValue | Fault::DropCapture);
     if panicked && users_own && matches!(op, Op::On(true, _)) {
@@ -781,7 +769,7 @@ fn a_key_whose_clone_panics_is_not_lost_to_the_books() {
     let _dog = watchdog();
     let (scene, map) = Scene::new();
     let removals = map.removals();
-    *scene.world.fuse.lock().unwrap() = Some((Fault::Clone, 1, Effect::Panic));
+    scene.world.fuse.light(Fault::Clone, 1, Effect::Panic);
     map.remove(&scene.name(0)); // the subscription's copy panics
     map.remove(&scene.name(1));
     assert_eq!(removals.try_iter().map(|(key, _)| key.name.n).collect::<Vec<_>>(), [1]);

@@ -2,7 +2,7 @@
 //! use it: nothing is lost, nothing is there twice, no owner is left over. Every operation is also run while a look-up compares
 //! a key whose other owners go meanwhile, so that the look-up's own is the last.
 
-use crate::common::{Constant, Counted, Tally, flush_until, panics_as_planned, planned, sized, watchdog};
+use crate::common::{Constant, Counted, Fuse, Tally, flush_until, panics_as_planned, planned, sized, watchdog};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -41,7 +41,7 @@ enum Effect {
 #[derive(Default)]
 struct World {
     /// The fault that is to come, at which call, and its effect.
-    fuse: Mutex<Option<(Fault, usize, Effect)>>,
+    fuse: Fuse<Fault, Effect>,
     visit: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// The one owner of a key that goes when it is compared.
     dying: Mutex<Option<Arc<Key>>>,
@@ -55,19 +55,7 @@ struct World {
 
 impl World {
     fn burn(&self, fault: Fault) {
-        let mut fuse = self.fuse.lock().unwrap();
-        let effect = match &mut *fuse {
-            Some((armed, left, effect)) if *armed == fault => {
-                *left -= 1;
-                if *left > 0 {
-                    return;
-                }
-                *effect
-            }
-            _ => return,
-        };
-        *fuse = None;
-        drop(fuse);
+        let Some(effect) = self.fuse.burn(fault) else { return };
         let visit = || self.visit.get().expect("a visitor")();
         match effect {
             Effect::Panic => planned(),
@@ -508,9 +496,9 @@ fn run<M: Hosted>(ops: Vec<Op<M>>, effects: &[Effect]) {
                 for nth in 1..sized(40, 2) {
                     let what = format!("{name}: {effect:?} at {fault:?} {nth}, dying {dying}");
                     let scene: Scene<M> = Scene::new(dying);
-                    *scene.world.fuse.lock().unwrap() = Some((fault, nth, effect));
+                    scene.world.fuse.light(fault, nth, effect);
                     panics_as_planned(|| op(&scene));
-                    let still = scene.world.fuse.lock().unwrap().take().is_some();
+                    let still = scene.world.fuse.put_out();
                     scene.check(&what);
                     scene.end(&what);
                     burnt += usize::from(!still);

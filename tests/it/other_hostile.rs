@@ -1,7 +1,7 @@
 //! Lists, interners and guests, and what the other hostile tests have not: `BuildHasher`, `Borrow`, `Anchored`, finalizers. Users'
 //! code panics at its n-th call, or uses the collections, in every operation; over both kinds of pointer.
 
-use crate::common::{Counted, Tally, flush_until, panics_as_planned, planned, sized, watchdog};
+use crate::common::{Counted, Fuse, Tally, flush_until, panics_as_planned, planned, sized, watchdog};
 use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -55,7 +55,7 @@ enum Effect {
 /// What all users' code of a scene shares.
 #[derive(Default)]
 struct World {
-    fuse: Mutex<Option<(Fault, usize, Effect)>>,
+    fuse: Fuse<Fault, Effect>,
     visit: OnceLock<Box<dyn Fn() + Send + Sync>>,
     objects: StdArc<Tally>,
     keys: StdArc<Tally>,
@@ -70,19 +70,7 @@ struct World {
 type Shared = StdArc<World>;
 
 fn burn(world: &Shared, fault: Fault) {
-    let mut fuse = world.fuse.lock().unwrap();
-    let effect = match &mut *fuse {
-        Some((armed, left, effect)) if *armed == fault => {
-            *left -= 1;
-            if *left > 0 {
-                return;
-            }
-            *effect
-        }
-        _ => return,
-    };
-    *fuse = None;
-    drop(fuse);
+    let Some(effect) = world.fuse.burn(fault) else { return };
     match effect {
         Effect::Panic => planned(),
         Effect::Reenter => {
@@ -521,9 +509,9 @@ fn play_all<A: Kind>(effect: Effect, never: &[Fault]) {
             for n in 1..sized(40, 2) {
                 println!("{name}: {effect:?} at {fault:?} {n}"); // the last one is the one that failed
                 let scene: Scene<A> = Scene::new();
-                *scene.world.fuse.lock().unwrap() = Some((fault, n, effect));
+                scene.world.fuse.light(fault, n, effect);
                 let panicked = panics_as_planned(|| op(&scene));
-                let still = scene.world.fuse.lock().unwrap().take().is_some();
+                let still = scene.world.fuse.put_out();
                 assert!(
                     !panicked || !matches!(fault, Fault::Listener | Fault::Callback | Fault::Finalizer),
                     "contained"

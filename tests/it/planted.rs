@@ -8,7 +8,7 @@ use weakly::Arc;
 
 /// Two threads that change one value, though nothing orders them.
 #[test]
-#[ignore = "undefined behaviour"]
+#[ignore = "undefined behaviour, for ci/sanitize.sh, which must get a report of it"]
 fn data_race() {
     struct Racy(UnsafeCell<u32>);
     // SAFETY: a lie.
@@ -31,7 +31,7 @@ fn data_race() {
 
 /// A value that is read when the last count has freed it.
 #[test]
-#[ignore = "undefined behaviour"]
+#[ignore = "undefined behaviour, for ci/sanitize.sh, which must get a report of it"]
 fn use_after_free() {
     let value = Arc::new(1);
     let freed = black_box(Arc::as_ptr(&value));
@@ -42,7 +42,7 @@ fn use_after_free() {
 
 /// Values whose last pointer is forgotten: many, for what a stale register points at is no leak.
 #[test]
-#[ignore = "a leak"]
+#[ignore = "a leak, for ci/sanitize.sh, which must get a report of it"]
 fn leak() {
     (0..100).for_each(|n| std::mem::forget(black_box(Arc::new(n))));
 }

@@ -188,6 +188,13 @@ macro_rules! with_table {
                 _ => drop(self.run_pending_removals()),
             }
         }
+        with_figures!();
+    };
+}
+
+/// What such collections and interners have.
+macro_rules! with_figures {
+    () => {
         fn size(&self) -> usize {
             self.len()
         }
@@ -538,15 +545,7 @@ impl<A: Owner, S: Hashes> Subject<A> for generic::Interner<A, S> {
     fn resize(&self, _: &mut Rng) {
         self.shrink_to_fit();
     }
-    fn size(&self) -> usize {
-        self.len()
-    }
-    fn figures(&self) -> Option<Stats> {
-        Some(self.stats())
-    }
-    fn check(&self) {
-        self.validate();
-    }
+    with_figures!();
 }
 
 /// `$run`, generic over a pointer and a collection, as a test `$name` for each collection and each kind of pointer, `$rounds` times

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::Read;
+use std::panic::{RefUnwindSafe, catch_unwind};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
@@ -68,21 +69,26 @@ pub fn program(name: &str) -> Command {
     command
 }
 
-/// Which program this process is, if any.
-pub fn which() -> Option<String> {
-    env::var(PROGRAM).ok()
-}
-
-/// Runs `test` of each name that the command line chooses, which says how it went, or panics. The `main` of the test binary.
-pub fn main(names: &[&'static str], test: impl Fn(&'static str) -> String + std::panic::RefUnwindSafe) -> ExitCode {
+/// The `main` of the test binary. A child runs its `program`; otherwise each test that the command line chooses by its name is run
+/// by `test`, which says how it went, or panics.
+pub fn main<T: RefUnwindSafe>(
+    tests: &[T],
+    name: impl Fn(&T) -> &'static str,
+    program: impl Fn(&T),
+    test: impl Fn(&T) -> String + RefUnwindSafe,
+) -> ExitCode {
+    if let Ok(this) = env::var(PROGRAM) {
+        program(tests.iter().find(|test| name(test) == this).expect("a test's name"));
+        return ExitCode::SUCCESS;
+    }
     let choice = Choice::of_command_line();
     let mut failures = 0;
-    for &name in names.iter().filter(|name| choice.has(name)) {
+    for (name, one) in tests.iter().map(|test| (name(test), test)).filter(|(name, _)| choice.has(name)) {
         if choice.list {
             println!("{name}: test");
             continue;
         }
-        match std::panic::catch_unwind(|| test(name)) {
+        match catch_unwind(|| test(one)) {
             Ok(how) => println!("test {name} ... {how}"),
             Err(_) => {
                 failures += 1;
