@@ -95,7 +95,6 @@ impl Guard {
     fn leave(&self) {
         // Release and Acquire: the last guard to go frees, after all that was done under the others.
         WORLD.left.fetch_add(1, Ordering::AcqRel);
-        DEPTH.with(|d| d.set(d.get() - 1));
         let mut due = Vec::new();
         {
             let mut book = WORLD.book.lock().unwrap();
@@ -113,6 +112,8 @@ impl Guard {
         for SendFree(free) in due {
             free();
         }
+        // Not before: crossbeam runs deferred functions inside somebody's pin.
+        DEPTH.with(|d| d.set(d.get() - 1));
     }
 }
 

@@ -7,7 +7,10 @@ use crate::common::{
 };
 use std::cell::RefCell;
 use std::hash::{BuildHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc as StdArc, Mutex};
 use std::thread::{self, ThreadId};
@@ -300,6 +303,34 @@ fn p04_a_live_entry_survives_the_deaths_of_its_predecessors() {
             assert!(Arc::ptr_eq(&map.get(&1).expect("it is alive, so it is there"), &new));
         }
     });
+}
+
+/// An owned key is destroyed under no guard, though it is the collector that says when: not inside it, then, for that runs in
+/// anybody's `pin`.
+#[test]
+fn p05_an_owned_key_is_destroyed_under_no_guard() {
+    #[derive(PartialEq, Eq, Hash)]
+    struct Key(u64);
+    static DESTROYED: AtomicUsize = AtomicUsize::new(0);
+    static PINNED: AtomicUsize = AtomicUsize::new(0);
+    impl Drop for Key {
+        fn drop(&mut self) {
+            DESTROYED.fetch_add(1, Relaxed);
+            PINNED.fetch_add(usize::from(crossbeam_epoch::is_pinned()), Relaxed);
+        }
+    }
+    let map = WeakValueMap::new();
+    let [dies, is_removed, is_replaced, is_cleared] = [0, 1, 2, 3].map(Arc::new);
+    for value in [&dies, &is_removed, &is_replaced, &is_cleared] {
+        map.insert(Key(**value), value);
+    }
+    drop(dies);
+    drop(map.remove(&Key(1)));
+    drop(map.insert(Key(2), &is_removed));
+    map.clear();
+    // With the key that looked one up.
+    flush_until("every key is destroyed", || DESTROYED.load(Relaxed) == 6);
+    assert_eq!(PINNED.load(Relaxed), 0, "under a guard");
 }
 
 /// No lock is held while users' code runs: each kind of it waits for another thread that writes to the same shard. (At every

@@ -38,7 +38,7 @@ pub const BREAKS: &[Break] = &[
     caught("a listener is told under the shard's lock", &["cargo it promises::p05"], &[(WRITE, "            holder.published();\n            old\n        };\n        // SAFETY: claimed, and out of its slot.\n        Ok(unsafe { self.core.dispose(old, Cause::Replaced, guard, later) })", "            holder.published();\n            let old = unsafe { self.core.dispose(old, Cause::Replaced, guard, later) };\n            drop(std::mem::take(later));\n            old\n        };\n        Ok(old)")]),
     caught("a listener's panic stops the others", &["cargo it hostile::"], &[("src/queue.rs", "contain(|| listener(key, cause));", "listener(key, cause);"), (HOOK, "            contain(owed);", "            owed();")]),
     // Users' destructors: unpinned, once, in time.
-    caught("a key's destructor runs inside the collector", &["table::get_remove_destroy_the_key", "cargo it promises::"], &[(NODE, "if E::DROPS_USER_CODE {", "if false {")]),
+    caught("a key's destructor runs inside the collector", &["table::get_remove_destroy_the_key", "cargo it promises::p05"], &[(NODE, "if E::DROPS_USER_CODE {", "if false {")]),
     caught("a key map's value is dropped under the death's guard", &["cargo it key_life::", "cargo it promises::"], &[(TABLE, "later.drop_share(node.as_ref().entry.take_share());", "drop(node.as_ref().entry.take_share());")]),
     caught("a deferred value is destroyed at once", &["cargo it slots::"], &[(DEATH, "if unsafe { header(value) }.hooks.is_deferred() {", "if false && unsafe { header(value) }.hooks.is_deferred() {")]),
     caught("what is ripe is never destroyed", &["cargo alloc_ledger"], &[("src/reclaim/ripe.rs", "    if !RIPE.is_empty() {", "    if !RIPE.is_empty() && false {")]),
