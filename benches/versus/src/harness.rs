@@ -4,6 +4,8 @@
 //! some milliseconds each, in a new random order every round; a ratio is taken between slices of the same round only, so
 //! that whatever slows the machine for a while slows both sides of it. The threads of a row live as long as the row, as
 //! a server's do: thread-local caches and epochs stay warm.
+//!
+//! Work that uses up what it works on has slices of a size of its own, and a worker that makes all anew before each.
 
 use crate::keys::Rng;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -11,8 +13,20 @@ use std::sync::{Arc, Barrier};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// Does the given number of operations; owns what one thread needs for them.
-pub type Worker = Box<dyn FnMut(u64) + Send>;
+/// What one thread does for an entrant; owns what it needs for that.
+pub trait Worker: Send {
+    /// Makes ready for the next slice, off the clock.
+    fn prepare(&mut self) {}
+
+    /// Does so many operations.
+    fn work(&mut self, ops: u64);
+}
+
+impl<F: FnMut(u64) + Send> Worker for F {
+    fn work(&mut self, ops: u64) {
+        self(ops);
+    }
+}
 
 /// Which side of a ratio an entrant is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +46,11 @@ pub struct Entrant {
     /// Which side of a ratio it is on.
     pub side: Side,
     /// One for each thread of the row.
-    pub workers: Vec<Worker>,
+    pub workers: Vec<Box<dyn Worker>>,
+    /// Operations of each thread in each slice; as many as fill its time, if it does not matter.
+    pub size: Option<u64>,
+    /// Asked, when all is measured, what there is to say beside the time.
+    pub remark: Option<Box<dyn FnOnce() -> String>>,
 }
 
 impl Entrant {
@@ -43,8 +61,19 @@ impl Entrant {
         threads: usize,
         worker: impl FnMut(usize) -> W,
     ) -> Self {
-        let workers = (0..threads).map(worker).map(|w| Box::new(w) as Worker).collect();
-        Entrant { name, side, workers }
+        Entrant { size: None, ..Self::of_size(0, name, side, threads, worker) }
+    }
+
+    /// An entrant whose slices are of `size` operations a thread, and whose worker for thread `t` is `worker(t)`.
+    pub fn of_size<W: Worker + 'static>(
+        size: u64,
+        name: &'static str,
+        side: Side,
+        threads: usize,
+        worker: impl FnMut(usize) -> W,
+    ) -> Self {
+        let workers = (0..threads).map(worker).map(|w| Box::new(w) as Box<dyn Worker>).collect();
+        Entrant { name, side, workers, size: Some(size), remark: None }
     }
 }
 
@@ -68,16 +97,25 @@ pub struct Series {
     pub ops: u64,
     /// For each round, nanoseconds of one operation as its thread sees it.
     pub nanos: Vec<f64>,
+    /// What there is to say beside the time.
+    pub remark: Option<String>,
 }
 
 /// Measures the entrants against each other.
-pub fn measure(entrants: Vec<Entrant>, plan: Plan) -> Vec<Series> {
+pub fn measure(mut entrants: Vec<Entrant>, plan: Plan) -> Vec<Series> {
     let slice = plan.time.div_f64((plan.rounds * entrants.len()) as f64);
-    let mut series: Vec<Series> =
-        entrants.iter().map(|e| Series { name: e.name, side: e.side, ops: 0, nanos: Vec::new() }).collect();
+    let mut series: Vec<Series> = entrants
+        .iter()
+        .map(|e| Series { name: e.name, side: e.side, ops: 0, nanos: Vec::new(), remark: None })
+        .collect();
+    let sizes: Vec<Option<u64>> = entrants.iter().map(|e| e.size).collect();
+    let remarks: Vec<_> = entrants.iter_mut().map(|e| e.remark.take()).collect();
     let crew = Crew::hire(entrants);
     for (entrant, series) in series.iter_mut().enumerate() {
-        series.ops = crew.calibrate(entrant, slice);
+        series.ops = match sizes[entrant] {
+            Some(ops) => crew.warm_up(entrant, ops),
+            None => crew.calibrate(entrant, slice),
+        };
     }
     let mut rng = Rng::new(0);
     let mut order: Vec<usize> = (0..series.len()).collect();
@@ -85,12 +123,16 @@ pub fn measure(entrants: Vec<Entrant>, plan: Plan) -> Vec<Series> {
         rng.shuffle(&mut order);
         for &entrant in &order {
             let ops = series[entrant].ops;
-            // The lead-in brings back the caches that the slice before it has emptied.
-            let took = crew.run(Job { entrant, lead_in: ops / 8, ops });
+            // The lead-in brings back the caches that the slice before it has emptied; making ready does so too.
+            let lead_in = if sizes[entrant].is_some() { 0 } else { ops / 8 };
+            let took = crew.run(Job { entrant, lead_in, ops });
             series[entrant].nanos.push(took.as_nanos() as f64 / ops as f64);
         }
     }
     crew.dismiss();
+    for (series, remark) in series.iter_mut().zip(remarks) {
+        series.remark = remark.map(|ask| ask());
+    }
     series
 }
 
@@ -117,7 +159,7 @@ struct Hand {
 impl Crew {
     fn hire(entrants: Vec<Entrant>) -> Self {
         let threads = entrants[0].workers.len();
-        let mut shares: Vec<Vec<Worker>> = (0..threads).map(|_| Vec::new()).collect();
+        let mut shares: Vec<Vec<Box<dyn Worker>>> = (0..threads).map(|_| Vec::new()).collect();
         for entrant in entrants {
             assert_eq!(entrant.workers.len(), threads, "{} has another number of workers", entrant.name);
             for (share, worker) in shares.iter_mut().zip(entrant.workers) {
@@ -153,6 +195,12 @@ impl Crew {
         }
     }
 
+    /// One slice of that size that does not count.
+    fn warm_up(&self, entrant: usize, ops: u64) -> u64 {
+        self.run(Job { entrant, lead_in: 0, ops });
+        ops
+    }
+
     /// Lets the threads drop their workers. Not a `Drop`: after a panic the others may wait at the barrier for ever.
     fn dismiss(self) {
         for hand in self.hands {
@@ -163,16 +211,17 @@ impl Crew {
 }
 
 impl Hand {
-    fn spawn(mut workers: Vec<Worker>, start: Arc<Barrier>) -> Self {
+    fn spawn(mut workers: Vec<Box<dyn Worker>>, start: Arc<Barrier>) -> Self {
         let (jobs, incoming) = mpsc::channel::<Job>();
         let (outgoing, spans) = mpsc::channel();
         let thread = thread::spawn(move || {
             for job in incoming {
                 let worker = &mut workers[job.entrant];
-                worker(job.lead_in);
+                worker.work(job.lead_in);
+                worker.prepare();
                 start.wait();
                 let started = Instant::now();
-                worker(job.ops);
+                worker.work(job.ops);
                 let span = (started, Instant::now());
                 if outgoing.send(span).is_err() {
                     break;
@@ -180,5 +229,35 @@ impl Hand {
             }
         });
         Hand { jobs, spans, thread }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    /// Writes down what is asked of it.
+    struct Witness(Arc<Mutex<Vec<String>>>);
+
+    impl Worker for Witness {
+        fn prepare(&mut self) {
+            self.0.lock().unwrap().push("prepare".to_owned());
+        }
+
+        fn work(&mut self, ops: u64) {
+            self.0.lock().unwrap().push(format!("work {ops}"));
+        }
+    }
+
+    #[test]
+    fn a_slice_of_a_size_is_prepared_each_time() {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let mut entrant = Entrant::of_size(7, "witness", Side::Peer, 1, |_| Witness(Arc::clone(&seen)));
+        entrant.remark = Some(Box::new(|| "done".to_owned()));
+        let series = measure(vec![entrant], Plan { rounds: 2, time: Duration::from_millis(1) });
+        assert_eq!((series[0].ops, series[0].nanos.len()), (7, 2));
+        assert_eq!(series[0].remark.as_deref(), Some("done"));
+        assert_eq!(*seen.lock().unwrap(), ["work 0", "prepare", "work 7"].repeat(3));
     }
 }

@@ -1,5 +1,6 @@
 //! Which keys a row asks for: the same for every entrant, and drawn before the clock runs.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The key of a rank. An odd factor, so no two ranks share a key, and keys are not small numbers in a row.
@@ -24,7 +25,8 @@ impl Rng {
         x ^ (x >> 31)
     }
 
-    fn below(&mut self, n: usize) -> usize {
+    /// In `0..n`.
+    pub fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.next()) * n as u128) >> 64) as usize
     }
 
@@ -60,14 +62,16 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Draws the keys of one thread among those of the ranks below `n`.
-    pub fn draw(choice: Choice, n: usize, thread: usize) -> Self {
+    /// Draws the keys of one thread among those of these ranks.
+    pub fn draw(choice: Choice, ranks: Range<usize>, thread: usize) -> Self {
+        let n = ranks.len();
+        let key = |rank: usize| key((ranks.start + rank) as u64);
         let mut rng = Rng::new(thread as u64 + 1);
         // Enough to meet nearly all of them; no more, for the stream goes through the caches too.
         let draws = 2 * n;
         let keys = match choice {
-            Choice::Uniform => (0..draws).map(|_| key(rng.below(n) as u64)).collect(),
-            Choice::Hot => vec![key(n as u64 / 2); 1_000].into(),
+            Choice::Uniform => (0..draws).map(|_| key(rng.below(n))).collect(),
+            Choice::Hot => vec![key(n / 2); 1_000].into(),
             Choice::Zipf => {
                 let weights = (1..=n).map(|rank| (rank as f64).powf(-0.99));
                 let upto: Vec<f64> = weights
@@ -77,7 +81,7 @@ impl Stream {
                     })
                     .collect();
                 let rank = |x: f64| upto.partition_point(|&sum| sum <= x).min(n - 1);
-                (0..draws).map(|_| key(rank(rng.unit() * upto[n - 1]) as u64)).collect()
+                (0..draws).map(|_| key(rank(rng.unit() * upto[n - 1]))).collect()
             }
         };
         Stream { keys, at: 0 }
@@ -99,8 +103,8 @@ mod tests {
     #[test]
     fn a_stream_goes_round_and_stays_among_its_ranks() {
         for choice in [Choice::Uniform, Choice::Zipf, Choice::Hot] {
-            let known: Vec<u64> = (0..100).map(key).collect();
-            let mut stream = Stream::draw(choice, 100, 0);
+            let known: Vec<u64> = (100..200).map(key).collect();
+            let mut stream = Stream::draw(choice, 100..200, 0);
             let mut seen = 0;
             while seen < 5_000 {
                 let batch = stream.batch(300);
@@ -113,7 +117,7 @@ mod tests {
 
     #[test]
     fn zipf_asks_most_for_the_first_rank() {
-        let mut stream = Stream::draw(Choice::Zipf, 1_000, 0);
+        let mut stream = Stream::draw(Choice::Zipf, 0..1_000, 0);
         let all = stream.batch(usize::MAX);
         let share = |rank| all.iter().filter(|&&k| k == key(rank)).count() as f64 / all.len() as f64;
         // The harmonic sum of 1,000 terms is about 7.7.

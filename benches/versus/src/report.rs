@@ -27,6 +27,10 @@ impl Outcome {
         self.series.iter().filter(move |series| series.side == side)
     }
 
+    fn remarks(&self) -> impl Iterator<Item = (&Series, &str)> {
+        self.series.iter().filter_map(|series| Some((series, series.remark.as_deref()?)))
+    }
+
     /// The peer among these with the lowest median time.
     fn fastest(&self, peers: &[&str]) -> &Series {
         let median = |series: &Series| Spread::of(series.nanos.clone()).median;
@@ -45,6 +49,10 @@ pub fn section(title: &str, shape: &Shape, outcomes: &[Outcome]) -> String {
     out += &peer_by_ours(outcomes);
     out += "\nNanoseconds an operation, as its thread sees it: median (quartiles)\n\n";
     out += &nanoseconds(outcomes);
+    if outcomes.iter().any(|outcome| outcome.remarks().next().is_some()) {
+        out += "\nBeside the time\n\n";
+        out += &remarks(outcomes);
+    }
     if outcomes.iter().any(|outcome| !outcome.goals.is_empty()) {
         out += "\nGoals\n\n";
         out += &goals(outcomes);
@@ -88,6 +96,15 @@ fn nanoseconds(outcomes: &[Outcome]) -> String {
             format!("{median:.1} ({low:.1}..{high:.1})")
         }));
         cells
+    });
+    table(head, lines)
+}
+
+fn remarks(outcomes: &[Outcome]) -> String {
+    let head = ["workload", "entrant", ""].map(str::to_owned).to_vec();
+    let lines = outcomes.iter().flat_map(|outcome| {
+        let line = |(series, remark): (&Series, &str)| vec![outcome.title.clone(), series.name.to_owned(), remark.into()];
+        outcome.remarks().map(line)
     });
     table(head, lines)
 }
@@ -145,7 +162,8 @@ mod tests {
 
     #[test]
     fn the_fastest_peer_has_the_lowest_median() {
-        let series = |name, nanos: [f64; 3]| Series { name, side: Side::Peer, ops: 1, nanos: nanos.to_vec() };
+        let series =
+            |name, nanos: [f64; 3]| Series { name, side: Side::Peer, ops: 1, nanos: nanos.to_vec(), remark: None };
         let outcome = Outcome {
             id: String::new(),
             title: String::new(),

@@ -63,7 +63,7 @@ fn row(name: &str, choice: Choice, subjects: &Shared, threads: usize) -> Row {
     let title = format!("{name} {} keys, {}", short(keys), thread_count(threads));
     let id = format!("hits/{choice:?}-{}/{threads}t", short(keys)).to_lowercase().replace(' ', "");
     Row::new(id, title, goals(choice, keys, threads), move || {
-        let streams: Vec<_> = (0..threads).map(|thread| Stream::draw(choice, keys, thread)).collect();
+        let streams: Vec<_> = (0..threads).map(|thread| Stream::draw(choice, 0..keys, thread)).collect();
         entrants(&subjects, &streams)
     })
 }
