@@ -103,7 +103,8 @@ fn nanoseconds(outcomes: &[Outcome]) -> String {
 fn remarks(outcomes: &[Outcome]) -> String {
     let head = ["workload", "entrant", ""].map(str::to_owned).to_vec();
     let lines = outcomes.iter().flat_map(|outcome| {
-        let line = |(series, remark): (&Series, &str)| vec![outcome.title.clone(), series.name.to_owned(), remark.into()];
+        let line =
+            |(series, remark): (&Series, &str)| vec![outcome.title.clone(), series.name.to_owned(), remark.into()];
         outcome.remarks().map(line)
     });
     table(head, lines)

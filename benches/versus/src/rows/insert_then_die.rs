@@ -73,7 +73,7 @@ fn entrants(live: usize, threads: usize) -> Vec<Entrant> {
 }
 
 /// Makes a value and enters it into a map that copes with its death.
-fn enter<M: WeakMap<Payload>>(map: &M, key: u64, strong: impl Fn(Payload) -> M::Strong) -> M::Strong {
+pub fn enter<M: WeakMap<Payload>>(map: &M, key: u64, strong: impl Fn(Payload) -> M::Strong) -> M::Strong {
     let value = strong(payload(key));
     map.insert(key, &value);
     value

@@ -2,8 +2,14 @@
 //!
 //! A new row is a function that makes its entrants; a new subject of comparison is an entrant more in the rows it fits.
 
+mod death_storm;
 mod hits;
 mod insert_then_die;
+mod iterating;
+mod look_ups;
+mod misses;
+mod mixes;
+mod stage;
 
 use crate::harness::{Entrant, Side};
 
@@ -66,7 +72,14 @@ impl Row {
 
 /// All of them.
 pub fn all() -> Vec<Section> {
-    vec![hits::section(), insert_then_die::section()]
+    vec![
+        hits::section(),
+        misses::section(),
+        insert_then_die::section(),
+        death_storm::section(),
+        mixes::section(),
+        iterating::section(),
+    ]
 }
 
 /// `10 k`, `1 M`.

@@ -1,6 +1,6 @@
 //! `DashMap<K, Weak<V>>`: what most programs have.
 
-use super::{Family, Hasher, Payload, Registry, WeakMap, payload};
+use super::{Family, Hasher, Payload, Registry, Walked, WeakMap, Written, payload};
 use std::sync::{Arc, LazyLock, Weak};
 
 /// The DashMap of values `V`.
@@ -36,6 +36,26 @@ impl<V: Send + Sync + 'static> WeakMap<V> for DashMap<V> {
 impl<V: Send + Sync + 'static> Registry<V> for DashMap<V> {
     fn remove_exact(&self, key: u64, value: *const V) {
         self.remove_if(&key, |_, weak| weak.as_ptr() == value);
+    }
+}
+
+impl<V: Send + Sync + 'static> Written<V> for DashMap<V> {
+    fn replace(&self, key: u64, value: &Arc<V>) -> bool {
+        self.get_mut(&key).map(|mut weak| *weak = Arc::downgrade(value)).is_some()
+    }
+
+    fn remove(&self, key: u64) -> bool {
+        self.remove(&key).is_some()
+    }
+}
+
+impl<V: Send + Sync + 'static> Walked<V> for DashMap<V> {
+    fn walk(&self, mut see: impl FnMut(u64, Arc<V>)) {
+        for entry in self {
+            if let Some(value) = entry.upgrade() {
+                see(*entry.key(), value);
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The maps: ours and what people use in its place, each behind one small trait, all with one hasher and one value type.
 
+mod caches;
 mod dashmap;
 mod hashbrown;
 mod ours;
@@ -7,12 +8,13 @@ mod papaya;
 mod scc;
 mod weak_table;
 
+pub use caches::{Moka, QuickCache};
 pub use dashmap::{DashMap, DashMaps, InStatic};
 pub use hashbrown::Strong;
 pub use ours::WeakValueMap;
 pub use papaya::{Papaya, Papayas};
 pub use scc::{SccIndex, SccIndexes, SccMap, SccMaps};
-pub use weak_table::LockedTable;
+pub use weak_table::{LockedTable, SharedTable};
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -56,6 +58,39 @@ pub trait Guarded<V>: WeakMap<V> {
 
     /// [`WeakMap::get`] under a guard of this map.
     fn get_under(&self, guard: &Self::Guard<'_>, key: u64) -> Option<Self::Strong>;
+}
+
+/// A map that takes every kind of call, each on its own.
+pub trait Written<V>: WeakMap<V> {
+    /// Puts another value under a key that is there. Was it?
+    fn replace(&self, key: u64, value: &Self::Strong) -> bool;
+
+    /// Takes the entry out. Was it there?
+    fn remove(&self, key: u64) -> bool;
+}
+
+/// A map that can be walked.
+pub trait Walked<V>: WeakMap<V> {
+    /// Shows every live entry, its value kept alive meanwhile.
+    fn walk(&self, see: impl FnMut(u64, Self::Strong));
+}
+
+/// A map that makes what it does not hold, once for all who ask meanwhile.
+pub trait Loader: Send + Sync + 'static {
+    /// What keeps a value alive.
+    type Strong: Deref<Target = Payload> + Send + Sync + 'static;
+
+    /// An empty map with room for so many entries.
+    fn with_room(entries: usize) -> Self;
+
+    /// The value under the key, loaded if need be.
+    fn get_or_load(&self, key: u64, load: impl FnOnce() -> Payload) -> Self::Strong;
+}
+
+/// A loader that keeps its values alive itself.
+pub trait Cache: Loader<Strong = Arc<Payload>> {
+    /// The value under the key.
+    fn get(&self, key: u64) -> Option<Arc<Payload>>;
 }
 
 /// A map that knows nothing of deaths; its values remove themselves.
@@ -116,6 +151,40 @@ mod tests {
         assert!(map.get_under(&guard, 2).is_none());
     }
 
+    fn is_written<M: Written<Payload>>(strong: impl Fn(Payload) -> M::Strong) {
+        let map = M::empty();
+        let [one, two] = [1, 2].map(|n| strong(payload(n)));
+        assert!(!map.remove(1));
+        map.insert(1, &one);
+        assert!(map.replace(1, &two));
+        assert_eq!(map.get(1).map(|v| v[0]), Some(2));
+        assert!(map.remove(1) && map.get(1).is_none());
+        assert_eq!(map.len(), 0);
+    }
+
+    fn is_walked<M: Walked<Payload>>(strong: impl Fn(Payload) -> M::Strong) {
+        let map = M::empty();
+        let mut values: Vec<_> = (0..100).map(|n| strong(payload(n))).collect();
+        for value in &values {
+            map.insert(value[0], value);
+        }
+        values.truncate(50);
+        let mut seen = Vec::new();
+        map.walk(|key, value| {
+            assert_eq!(key, value[0]);
+            seen.push(key);
+        });
+        seen.sort_unstable();
+        assert_eq!(seen, Vec::from_iter(0..50));
+    }
+
+    fn loads_once<L: Loader>() {
+        let map = L::with_room(1);
+        let value = map.get_or_load(1, || payload(1));
+        let again = map.get_or_load(1, || unreachable!("it is there"));
+        assert_eq!((value[0], again[0]), (1, 1));
+    }
+
     fn removes_itself_and_no_other<F: Family>() {
         let map = Arc::new(F::Map::<Registered<F>>::empty());
         let one = Registered::<F>::enter(&map, 1);
@@ -138,6 +207,7 @@ mod tests {
         finds_what_lives::<SccMap<Payload>>(Arc::new);
         finds_what_lives::<SccIndex<Payload>>(Arc::new);
         finds_what_lives::<LockedTable<Payload>>(Arc::new);
+        finds_what_lives::<SharedTable<Payload>>(Arc::new);
     }
 
     #[test]
@@ -145,6 +215,31 @@ mod tests {
         finds_under_a_guard::<WeakValueMap<Payload>>(weakly::Arc::new);
         finds_under_a_guard::<Papaya<Payload>>(Arc::new);
         finds_under_a_guard::<SccIndex<Payload>>(Arc::new);
+    }
+
+    #[test]
+    fn every_written_map_replaces_and_removes() {
+        is_written::<WeakValueMap<Payload>>(weakly::Arc::new);
+        is_written::<DashMap<Payload>>(Arc::new);
+        is_written::<Papaya<Payload>>(Arc::new);
+        is_written::<SccMap<Payload>>(Arc::new);
+        is_written::<SccIndex<Payload>>(Arc::new);
+    }
+
+    #[test]
+    fn every_walk_sees_what_lives() {
+        is_walked::<WeakValueMap<Payload>>(weakly::Arc::new);
+        is_walked::<DashMap<Payload>>(Arc::new);
+        is_walked::<Papaya<Payload>>(Arc::new);
+        is_walked::<SccMap<Payload>>(Arc::new);
+        is_walked::<SccIndex<Payload>>(Arc::new);
+    }
+
+    #[test]
+    fn every_loader_loads_once() {
+        loads_once::<WeakValueMap<Payload>>();
+        loads_once::<Moka>();
+        loads_once::<QuickCache>();
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `weakly`, as it comes.
 
-use super::{Guarded, Hasher, WeakMap};
+use super::{Guarded, Hasher, Loader, Payload, Walked, WeakMap, Written};
 use weakly::Arc;
 use weakly::generic::Pinned;
 
@@ -36,5 +36,35 @@ impl<V: Send + Sync + 'static> Guarded<V> for WeakValueMap<V> {
 
     fn get_under(&self, guard: &Pinned<'_, Self>, key: u64) -> Option<Arc<V>> {
         guard.get(&key)
+    }
+}
+
+impl<V: Send + Sync + 'static> Written<V> for WeakValueMap<V> {
+    fn replace(&self, key: u64, value: &Arc<V>) -> bool {
+        self.insert(key, value).is_some()
+    }
+
+    fn remove(&self, key: u64) -> bool {
+        self.remove(&key).is_some()
+    }
+}
+
+impl<V: Send + Sync + 'static> Walked<V> for WeakValueMap<V> {
+    fn walk(&self, mut see: impl FnMut(u64, Arc<V>)) {
+        for (key, value) in self {
+            see(key, value);
+        }
+    }
+}
+
+impl Loader for WeakValueMap<Payload> {
+    type Strong = Arc<Payload>;
+
+    fn with_room(entries: usize) -> Self {
+        Self::with_capacity_and_hasher(entries, Hasher::default())
+    }
+
+    fn get_or_load(&self, key: u64, load: impl FnOnce() -> Payload) -> Arc<Payload> {
+        self.get_or_insert_with(key, |_| Arc::new(load()))
     }
 }

@@ -1,6 +1,6 @@
 //! `papaya::HashMap<K, Weak<V>>`: lock-free, with guards.
 
-use super::{Family, Guarded, Hasher, Registry, WeakMap};
+use super::{Family, Guarded, Hasher, Registry, Walked, WeakMap, Written};
 use papaya::{HashMap, LocalGuard};
 use std::sync::{Arc, Weak};
 
@@ -50,5 +50,25 @@ impl<V: Send + Sync + 'static> Registry<V> for Papaya<V> {
     fn remove_exact(&self, key: u64, value: *const V) {
         // An error only says that the entry is a successor's.
         let _ = self.pin().remove_if(&key, |_, weak| weak.as_ptr() == value);
+    }
+}
+
+impl<V: Send + Sync + 'static> Written<V> for Papaya<V> {
+    fn replace(&self, key: u64, value: &Arc<V>) -> bool {
+        self.pin().update(key, |_| Arc::downgrade(value)).is_some()
+    }
+
+    fn remove(&self, key: u64) -> bool {
+        self.pin().remove(&key).is_some()
+    }
+}
+
+impl<V: Send + Sync + 'static> Walked<V> for Papaya<V> {
+    fn walk(&self, mut see: impl FnMut(u64, Arc<V>)) {
+        for (&key, weak) in &self.pin() {
+            if let Some(value) = weak.upgrade() {
+                see(key, value);
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! `scc` with `Weak<V>` as its values: `HashMap`, and `HashIndex`, which is made for reading and has guards.
 
-use super::{Family, Guarded, Hasher, Registry, WeakMap};
+use super::{Family, Guarded, Hasher, Registry, Walked, WeakMap, Written};
 use scc::{Guard, HashIndex, HashMap};
 use std::sync::{Arc, Weak};
 
@@ -51,6 +51,27 @@ impl<V: Send + Sync + 'static> Registry<V> for SccMap<V> {
     }
 }
 
+impl<V: Send + Sync + 'static> Written<V> for SccMap<V> {
+    fn replace(&self, key: u64, value: &Arc<V>) -> bool {
+        self.update_sync(&key, |_, weak| *weak = Arc::downgrade(value)).is_some()
+    }
+
+    fn remove(&self, key: u64) -> bool {
+        self.remove_sync(&key).is_some()
+    }
+}
+
+impl<V: Send + Sync + 'static> Walked<V> for SccMap<V> {
+    fn walk(&self, mut see: impl FnMut(u64, Arc<V>)) {
+        self.iter_sync(|&key, weak| {
+            if let Some(value) = weak.upgrade() {
+                see(key, value);
+            }
+            true
+        });
+    }
+}
+
 impl<V: Send + Sync + 'static> WeakMap<V> for SccIndex<V> {
     type Strong = Arc<V>;
 
@@ -87,5 +108,26 @@ impl<V: Send + Sync + 'static> Guarded<V> for SccIndex<V> {
 impl<V: Send + Sync + 'static> Registry<V> for SccIndex<V> {
     fn remove_exact(&self, key: u64, value: *const V) {
         self.remove_if_sync(&key, |weak| weak.as_ptr() == value);
+    }
+}
+
+impl<V: Send + Sync + 'static> Written<V> for SccIndex<V> {
+    fn replace(&self, key: u64, value: &Arc<V>) -> bool {
+        self.get_sync(&key).map(|mut entry| entry.update(Arc::downgrade(value))).is_some()
+    }
+
+    fn remove(&self, key: u64) -> bool {
+        self.remove_sync(&key)
+    }
+}
+
+impl<V: Send + Sync + 'static> Walked<V> for SccIndex<V> {
+    fn walk(&self, mut see: impl FnMut(u64, Arc<V>)) {
+        let guard = Guard::new();
+        for (&key, weak) in self.iter(&guard) {
+            if let Some(value) = weak.upgrade() {
+                see(key, value);
+            }
+        }
     }
 }

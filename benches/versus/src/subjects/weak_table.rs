@@ -1,15 +1,22 @@
-//! `weak_table::WeakValueHashMap` under a mutex. It drops dead entries when it runs out of room.
+//! `weak_table::WeakValueHashMap` under a lock. It drops dead entries when it runs out of room.
 
 use super::{Hasher, WeakMap};
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, Weak};
 use weak_table::WeakValueHashMap;
 
-/// The locked table of values `V`.
-pub struct LockedTable<V>(Mutex<WeakValueHashMap<u64, Weak<V>, Hasher>>);
+type Table<V> = WeakValueHashMap<u64, Weak<V>, Hasher>;
+
+/// The table of values `V` under a mutex.
+pub struct LockedTable<V>(Mutex<Table<V>>);
+
+/// The table of values `V` under a lock that readers share.
+pub struct SharedTable<V>(RwLock<Table<V>>);
+
+const UNPOISONED: &str = "no panic under this lock";
 
 impl<V> LockedTable<V> {
-    fn lock(&self) -> MutexGuard<'_, WeakValueHashMap<u64, Weak<V>, Hasher>> {
-        self.0.lock().expect("no panic under this lock")
+    fn lock(&self) -> MutexGuard<'_, Table<V>> {
+        self.0.lock().expect(UNPOISONED)
     }
 }
 
@@ -17,7 +24,7 @@ impl<V: Send + Sync + 'static> WeakMap<V> for LockedTable<V> {
     type Strong = Arc<V>;
 
     fn empty() -> Self {
-        LockedTable(Mutex::new(WeakValueHashMap::with_hasher(Hasher::default())))
+        LockedTable(Mutex::new(Table::with_hasher(Hasher::default())))
     }
 
     fn insert(&self, key: u64, value: &Arc<V>) {
@@ -30,5 +37,25 @@ impl<V: Send + Sync + 'static> WeakMap<V> for LockedTable<V> {
 
     fn len(&self) -> usize {
         self.lock().len()
+    }
+}
+
+impl<V: Send + Sync + 'static> WeakMap<V> for SharedTable<V> {
+    type Strong = Arc<V>;
+
+    fn empty() -> Self {
+        SharedTable(RwLock::new(Table::with_hasher(Hasher::default())))
+    }
+
+    fn insert(&self, key: u64, value: &Arc<V>) {
+        self.0.write().expect(UNPOISONED).insert(key, Arc::clone(value));
+    }
+
+    fn get(&self, key: u64) -> Option<Arc<V>> {
+        self.0.read().expect(UNPOISONED).get(&key)
+    }
+
+    fn len(&self) -> usize {
+        self.0.read().expect(UNPOISONED).len()
     }
 }
