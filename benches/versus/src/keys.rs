@@ -54,10 +54,10 @@ pub enum Choice {
     Hot,
 }
 
-/// The keys one thread asks for, drawn beforehand and walked round and round.
+/// The keys one thread asks for, or things made of them, drawn beforehand and walked round and round.
 #[derive(Clone)]
-pub struct Stream {
-    keys: Arc<[u64]>,
+pub struct Stream<K = u64> {
+    keys: Arc<[K]>,
     at: usize,
 }
 
@@ -86,9 +86,16 @@ impl Stream {
         };
         Stream { keys, at: 0 }
     }
+}
+
+impl<K> Stream<K> {
+    /// What `make` makes of each key.
+    pub fn map<L>(&self, make: impl FnMut(&K) -> L) -> Stream<L> {
+        Stream { keys: self.keys.iter().map(make).collect(), at: self.at }
+    }
 
     /// The next keys, between one and `most` of them.
-    pub fn batch(&mut self, most: usize) -> &[u64] {
+    pub fn batch(&mut self, most: usize) -> &[K] {
         let start = self.at;
         let end = start.saturating_add(most).min(self.keys.len());
         self.at = end % self.keys.len();

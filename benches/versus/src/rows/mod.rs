@@ -5,6 +5,7 @@
 mod death_storm;
 mod hits;
 mod insert_then_die;
+mod interning;
 mod iterating;
 mod look_ups;
 mod misses;
@@ -78,6 +79,7 @@ pub fn all() -> Vec<Section> {
         insert_then_die::section(),
         death_storm::section(),
         mixes::section(),
+        interning::section(),
         iterating::section(),
     ]
 }

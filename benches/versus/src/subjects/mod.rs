@@ -3,6 +3,7 @@
 mod caches;
 mod dashmap;
 mod hashbrown;
+mod interners;
 mod ours;
 mod papaya;
 mod scc;
@@ -11,6 +12,7 @@ mod weak_table;
 pub use caches::{Moka, QuickCache};
 pub use dashmap::{DashMap, DashMaps, InStatic};
 pub use hashbrown::Strong;
+pub use interners::{Consign, Interner, Internment, SharedSet};
 pub use ours::WeakValueMap;
 pub use papaya::{Papaya, Papayas};
 pub use scc::{SccIndex, SccIndexes, SccMap, SccMaps};
@@ -91,6 +93,18 @@ pub trait Loader: Send + Sync + 'static {
 pub trait Cache: Loader<Strong = Arc<Payload>> {
     /// The value under the key.
     fn get(&self, key: u64) -> Option<Arc<Payload>>;
+}
+
+/// A table with one object for equal strings.
+pub trait Interns: Send + Sync + 'static {
+    /// What keeps the object alive.
+    type Interned: Deref<Target: AsRef<str>> + Send + Sync + 'static;
+
+    /// An empty table, if there can be more than one.
+    fn empty() -> Self;
+
+    /// The object that equals this, made if need be.
+    fn intern(&self, text: &str) -> Self::Interned;
 }
 
 /// A map that knows nothing of deaths; its values remove themselves.
