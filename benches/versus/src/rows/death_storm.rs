@@ -1,6 +1,6 @@
 //! All objects of a map die at once, as when a server drops what it holds: the map is full before each slice, and the
 //! slice is one drop after another, in the order of making, until the map is empty. Our map notices the deaths itself;
-//! a peer's value removes itself in its `Drop`.
+//! a peer's value removes itself in its `Drop`. What deaths leave to be freed later is freed on the clock too.
 
 use super::insert_then_die::enter;
 use super::{Goal, Row, Section, Shape, short, thread_count};
@@ -31,15 +31,22 @@ fn entrants(live: usize, threads: usize) -> Vec<Entrant> {
     let dashmap = Arc::new(<DashMaps as Family>::Map::<Registered<DashMaps>>::empty());
     InStatic::tidy();
     vec![
-        entrant(OURS, Ours, live, threads, || {
+        entrant(OURS, Ours, live, threads, WeakValueMap::<Payload>::settle, || {
             let map = Arc::clone(&ours);
             move |key| enter(&*map, key, weakly::Arc::new)
         }),
-        entrant(DASHMAP, Peer, live, threads, || {
-            let map = Arc::clone(&dashmap);
-            move |key| Registered::<DashMaps>::enter(&map, key)
-        }),
-        entrant(DASHMAP_STATIC, Peer, live, threads, || InStatic::enter),
+        entrant(
+            DASHMAP,
+            Peer,
+            live,
+            threads,
+            || (),
+            || {
+                let map = Arc::clone(&dashmap);
+                move |key| Registered::<DashMaps>::enter(&map, key)
+            },
+        ),
+        entrant(DASHMAP_STATIC, Peer, live, threads, || (), || InStatic::enter),
     ]
 }
 
@@ -49,12 +56,13 @@ fn entrant<V: Send + 'static, E: FnMut(u64) -> V + Send + 'static>(
     side: Side,
     live: usize,
     threads: usize,
+    settle: fn(),
     mut entering: impl FnMut() -> E,
 ) -> Entrant {
     let share = live / threads;
     Entrant::of_size(share as u64, name, side, threads, |thread| {
         let keys = (0..share as u64).map(|number| key((thread as u64) << 40 | number)).collect();
-        Storm { keys, enter: entering(), values: Vec::with_capacity(share) }
+        Storm { keys, enter: entering(), values: Vec::with_capacity(share), settle }
     })
 }
 
@@ -63,6 +71,7 @@ struct Storm<V, E> {
     keys: Vec<u64>,
     enter: E,
     values: Vec<V>,
+    settle: fn(),
 }
 
 impl<V: Send, E: FnMut(u64) -> V + Send> Worker for Storm<V, E> {
@@ -72,5 +81,6 @@ impl<V: Send, E: FnMut(u64) -> V + Send> Worker for Storm<V, E> {
 
     fn work(&mut self, ops: u64) {
         self.values.drain(..ops as usize);
+        (self.settle)();
     }
 }

@@ -200,6 +200,7 @@ impl<M: Written<Payload>> Worker for Growth<M> {
     fn prepare(&mut self) {
         if self.renews {
             self.stage.renew(M::empty());
+            M::settle();
         }
         self.hand.start_over();
     }
@@ -207,5 +208,23 @@ impl<M: Written<Payload>> Worker for Growth<M> {
     fn work(&mut self, ops: u64) {
         let map = self.stage.now();
         self.hand.work(&*map, ops);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subjects::WeakMap;
+
+    #[test]
+    fn a_hand_keeps_to_its_mix() {
+        for mix in MIXES {
+            assert_eq!(mix.get + mix.insert + mix.remove + mix.replace, 100);
+            let map = DashMap::<Payload>::empty();
+            let mut hand = Hand::new(mix, 0, &pools(Mix { live: 1_000, ..mix }, 1, Arc::new)[0]);
+            (0..100).for_each(|_| hand.insert(&map));
+            hand.work(&map, 200);
+            assert_eq!(map.len(), 100 + 2 * (mix.insert - mix.remove));
+        }
     }
 }

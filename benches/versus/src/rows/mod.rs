@@ -7,6 +7,7 @@ mod hits;
 mod insert_then_die;
 mod interning;
 mod iterating;
+mod loads;
 mod look_ups;
 mod misses;
 mod mixes;
@@ -79,6 +80,7 @@ pub fn all() -> Vec<Section> {
         insert_then_die::section(),
         death_storm::section(),
         mixes::section(),
+        loads::section(),
         interning::section(),
         iterating::section(),
     ]

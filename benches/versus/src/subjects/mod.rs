@@ -48,6 +48,9 @@ pub trait WeakMap<V>: Send + Sync + 'static {
 
     /// How many entries it holds, dead ones included where it keeps them.
     fn len(&self) -> usize;
+
+    /// Frees what such maps have put off until readers are gone, if that may be much.
+    fn settle() {}
 }
 
 /// A map whose look-ups can share one guard.

@@ -1,6 +1,7 @@
 //! `weakly`, as it comes.
 
 use super::{Guarded, Hasher, Loader, Payload, Walked, WeakMap, Written};
+use std::sync::atomic::{AtomicBool, Ordering};
 use weakly::Arc;
 use weakly::generic::Pinned;
 
@@ -24,6 +25,24 @@ impl<V: Send + Sync + 'static> WeakMap<V> for WeakValueMap<V> {
 
     fn len(&self) -> usize {
         self.len()
+    }
+
+    fn settle() {
+        let settled = std::sync::Arc::new(AtomicBool::new(false));
+        // Garbage is freed in the order in which a thread has retired it: when this is, so is what came before.
+        drop(Arc::new_deferred(Last(std::sync::Arc::clone(&settled))));
+        while !settled.load(Ordering::Acquire) {
+            weakly::pin().flush();
+        }
+    }
+}
+
+/// Says when it is destroyed.
+struct Last(std::sync::Arc<AtomicBool>);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
     }
 }
 
@@ -66,5 +85,18 @@ impl Loader for WeakValueMap<Payload> {
 
     fn get_or_load(&self, key: u64, load: impl FnOnce() -> Payload) -> Arc<Payload> {
         self.get_or_insert_with(key, |_| Arc::new(load()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settling_frees_what_came_before() {
+        let freed = std::sync::Arc::new(AtomicBool::new(false));
+        drop(Arc::new_deferred(Last(std::sync::Arc::clone(&freed))));
+        WeakValueMap::<Payload>::settle();
+        assert!(freed.load(Ordering::Acquire));
     }
 }
