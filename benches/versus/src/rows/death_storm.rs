@@ -13,6 +13,9 @@ const OURS: &str = "drop";
 const DASHMAP: &str = "DashMap in an Arc";
 const DASHMAP_STATIC: &str = "DashMap in a static";
 
+/// DashMap puts nothing off.
+const AT_ONCE: fn() = || ();
+
 pub fn section() -> Section {
     let shape = Shape { base: DASHMAP, columns: &[DASHMAP_STATIC, OURS] };
     Section { title: "Death storm", shape, rows: [1, 2].map(|threads| row(1_000_000, threads)).into() }
@@ -35,18 +38,11 @@ fn entrants(live: usize, threads: usize) -> Vec<Entrant> {
             let map = Arc::clone(&ours);
             move |key| enter(&*map, key, weakly::Arc::new)
         }),
-        entrant(
-            DASHMAP,
-            Peer,
-            live,
-            threads,
-            || (),
-            || {
-                let map = Arc::clone(&dashmap);
-                move |key| Registered::<DashMaps>::enter(&map, key)
-            },
-        ),
-        entrant(DASHMAP_STATIC, Peer, live, threads, || (), || InStatic::enter),
+        entrant(DASHMAP, Peer, live, threads, AT_ONCE, || {
+            let map = Arc::clone(&dashmap);
+            move |key| Registered::<DashMaps>::enter(&map, key)
+        }),
+        entrant(DASHMAP_STATIC, Peer, live, threads, AT_ONCE, || InStatic::enter),
     ]
 }
 
@@ -71,6 +67,7 @@ struct Storm<V, E> {
     keys: Vec<u64>,
     enter: E,
     values: Vec<V>,
+    /// Frees what the deaths have put off.
     settle: fn(),
 }
 

@@ -2,13 +2,14 @@
 //!
 //! Hits: everything is there, and a call is a look-up that could have loaded. The stampede: many threads ask for the
 //! same keys in the same order, none of which is there. A load sleeps, as one that asks a disk does, so that the others
-//! come while it is under way; the remark says how many there were. More than one a key in ours ends the run.
+//! come while it is under way; the remark says how many there were. More than one a key in ours ends the run. DashMap,
+//! which loads nothing itself, shows what looking first and entering afterwards comes to.
 
 use super::stage::Stage;
 use super::{Goal, Row, Section, Shape, short, thread_count};
 use crate::harness::{Entrant, Side, Worker};
 use crate::keys::{Choice, Stream, key};
-use crate::subjects::{Loader, Moka, Payload, QuickCache, WeakValueMap, payload};
+use crate::subjects::{DashMap, Loader, Moka, Payload, QuickCache, WeakValueMap, payload};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +19,7 @@ use std::time::Duration;
 const OURS: &str = "get_or_insert_with";
 const MOKA: &str = "moka";
 const QUICK_CACHE: &str = "quick_cache";
+const LOOKS_FIRST: &str = "DashMap, looks first";
 
 /// Cold keys in a slice of the stampede.
 const COLD: u64 = 100;
@@ -26,7 +28,7 @@ const COLD: u64 = 100;
 const DISK: Duration = Duration::from_micros(50);
 
 pub fn section() -> Section {
-    let shape = Shape { base: QUICK_CACHE, columns: &[MOKA, OURS] };
+    let shape = Shape { base: QUICK_CACHE, columns: &[MOKA, LOOKS_FIRST, OURS] };
     Section { title: "Loads", shape, rows: vec![hits(10_000, 1), hits(10_000, 2), stampede(64)] }
 }
 
@@ -41,6 +43,7 @@ fn hits(keys: usize, threads: usize) -> Row {
             hitting::<WeakValueMap<Payload>>(OURS, Ours, keys, &streams),
             hitting::<Moka>(MOKA, Peer, keys, &streams),
             hitting::<QuickCache>(QUICK_CACHE, Peer, keys, &streams),
+            hitting::<DashMap<Payload>>(LOOKS_FIRST, Peer, keys, &streams),
         ]
     })
 }
@@ -80,6 +83,7 @@ fn stampede(threads: usize) -> Row {
             stampeding::<WeakValueMap<Payload>>(OURS, Ours, threads),
             stampeding::<Moka>(MOKA, Peer, threads),
             stampeding::<QuickCache>(QUICK_CACHE, Peer, threads),
+            stampeding::<DashMap<Payload>>(LOOKS_FIRST, Peer, threads),
         ]
     })
 }

@@ -204,7 +204,7 @@ fn entrant<S: Send + Sync + 'static>(
             while left > 0 {
                 let keys = stream.batch(left.min(BATCH));
                 let found = look_up(&subject, keys);
-                assert_eq!(found.count, sought.found(keys.len()), "{name} has not found what is there");
+                assert_eq!(found.count, sought.found(keys.len()), "{name} has found other keys than are there");
                 black_box(found.sum);
                 left -= keys.len();
             }

@@ -4,8 +4,8 @@
 //! value, a removal takes out the thread's oldest entry, and no value dies. So the maps' own work is compared; deaths are
 //! other rows'. Each call pins on its own. Keys of look-ups are drawn on the clock, in two nanoseconds, by all alike.
 //!
-//! Unlike conc-map-bench, whose look-ups miss more often than not, these find; and growth starts with an
-//! empty map that knows nothing of its future, not with room for all.
+//! Unlike conc-map-bench, whose look-ups miss more often than not, these find; and growth starts with an empty map
+//! that knows nothing of its future, not with room for all. The map before it, and what it leaves, go off the clock.
 
 use super::stage::Stage;
 use super::{Goal, Row, Section, Shape, thread_count};
@@ -21,9 +21,10 @@ const PAPAYA: &str = "papaya";
 const SCC_MAP: &str = "scc HashMap";
 const SCC_INDEX: &str = "scc HashIndex";
 
-/// Of a hundred operations.
+/// What a hundred operations are.
 #[derive(Clone, Copy)]
 struct Mix {
+    /// How conc-map-bench calls it.
     name: &'static str,
     get: usize,
     insert: usize,

@@ -1,6 +1,7 @@
 //! The rows: which work is compared, and what ratio it is to reach.
 //!
 //! A new row is a function that makes its entrants; a new subject of comparison is an entrant more in the rows it fits.
+//! `look_ups` is what hits and misses share, `stage` what rows do whose slices each need something fresh.
 
 mod death_storm;
 mod hits;

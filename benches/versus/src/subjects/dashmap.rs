@@ -1,6 +1,6 @@
 //! `DashMap<K, Weak<V>>`: what most programs have.
 
-use super::{Family, Hasher, Payload, Registry, Walked, WeakMap, Written, payload};
+use super::{Family, Hasher, Loader, Payload, Registry, Walked, WeakMap, Written, payload};
 use std::sync::{Arc, LazyLock, Weak};
 
 /// The DashMap of values `V`.
@@ -56,6 +56,23 @@ impl<V: Send + Sync + 'static> Walked<V> for DashMap<V> {
                 see(*entry.key(), value);
             }
         }
+    }
+}
+
+/// Looks, and enters what it has loaded in the meantime: not once for all who ask.
+impl Loader for DashMap<Payload> {
+    type Strong = Arc<Payload>;
+
+    fn with_room(entries: usize) -> Self {
+        Self::with_capacity_and_hasher(entries, Hasher::default())
+    }
+
+    fn get_or_load(&self, key: u64, load: impl FnOnce() -> Payload) -> Arc<Payload> {
+        WeakMap::get(self, key).unwrap_or_else(|| {
+            let value = Arc::new(load());
+            WeakMap::insert(self, key, &value);
+            value
+        })
     }
 }
 

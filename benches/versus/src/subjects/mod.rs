@@ -80,7 +80,7 @@ pub trait Walked<V>: WeakMap<V> {
     fn walk(&self, see: impl FnMut(u64, Self::Strong));
 }
 
-/// A map that makes what it does not hold, once for all who ask meanwhile.
+/// A map that makes what it does not hold: at best once for all who ask meanwhile.
 pub trait Loader: Send + Sync + 'static {
     /// What keeps a value alive.
     type Strong: Deref<Target = Payload> + Send + Sync + 'static;
@@ -257,6 +257,7 @@ mod tests {
         loads_once::<WeakValueMap<Payload>>();
         loads_once::<Moka>();
         loads_once::<QuickCache>();
+        loads_once::<DashMap<Payload>>();
     }
 
     #[test]
