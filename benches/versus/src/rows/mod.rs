@@ -12,6 +12,7 @@ mod loads;
 mod look_ups;
 mod misses;
 mod mixes;
+mod pointers;
 mod stage;
 
 use crate::harness::{Entrant, Side};
@@ -84,6 +85,7 @@ pub fn all() -> Vec<Section> {
         loads::section(),
         interning::section(),
         iterating::section(),
+        pointers::section(),
     ]
 }
 

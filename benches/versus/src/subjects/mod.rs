@@ -6,6 +6,7 @@ mod hashbrown;
 mod interners;
 mod ours;
 mod papaya;
+pub mod pointers;
 mod scc;
 mod weak_table;
 
