@@ -7,6 +7,7 @@
 //!
 //! Work that uses up what it works on has slices of a size of its own, and a worker that makes all anew before each.
 
+use crate::beside::beside;
 use crate::keys::Rng;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Barrier};
@@ -27,6 +28,9 @@ impl<F: FnMut(u64) + Send> Worker for F {
         self(ops);
     }
 }
+
+/// What goes on beside an entrant's slices, untimed: one turn of it.
+pub type Background = Box<dyn FnMut() + Send>;
 
 /// Which side of a ratio an entrant is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +55,8 @@ pub struct Entrant {
     pub size: Option<u64>,
     /// Asked, when all is measured, what there is to say beside the time.
     pub remark: Option<Box<dyn FnOnce() -> String>>,
+    /// Repeated by a thread more during this entrant's slices.
+    pub background: Option<Background>,
 }
 
 impl Entrant {
@@ -73,7 +79,12 @@ impl Entrant {
         worker: impl FnMut(usize) -> W,
     ) -> Self {
         let workers = (0..threads).map(worker).map(|w| Box::new(w) as Box<dyn Worker>).collect();
-        Entrant { name, side, workers, size: Some(size), remark: None }
+        Entrant { name, side, workers, size: Some(size), remark: None, background: None }
+    }
+
+    /// The same with something that goes on beside it.
+    pub fn beside(self, background: impl FnMut() + Send + 'static) -> Self {
+        Entrant { background: Some(Box::new(background)), ..self }
     }
 }
 
@@ -110,7 +121,7 @@ pub fn measure(mut entrants: Vec<Entrant>, plan: Plan) -> Vec<Series> {
         .collect();
     let sizes: Vec<Option<u64>> = entrants.iter().map(|e| e.size).collect();
     let remarks: Vec<_> = entrants.iter_mut().map(|e| e.remark.take()).collect();
-    let crew = Crew::hire(entrants);
+    let mut crew = Crew::hire(entrants);
     for (entrant, series) in series.iter_mut().enumerate() {
         series.ops = match sizes[entrant] {
             Some(ops) => crew.warm_up(entrant, ops),
@@ -146,6 +157,8 @@ struct Job {
 
 /// The threads of a row. Each has a worker of every entrant.
 struct Crew {
+    /// One for each entrant, on a thread of its own when it is that one's turn.
+    backgrounds: Vec<Option<Background>>,
     hands: Vec<Hand>,
 }
 
@@ -160,7 +173,9 @@ impl Crew {
     fn hire(entrants: Vec<Entrant>) -> Self {
         let threads = entrants[0].workers.len();
         let mut shares: Vec<Vec<Box<dyn Worker>>> = (0..threads).map(|_| Vec::new()).collect();
+        let mut backgrounds = Vec::new();
         for entrant in entrants {
+            backgrounds.push(entrant.background);
             assert_eq!(entrant.workers.len(), threads, "{} has another number of workers", entrant.name);
             for (share, worker) in shares.iter_mut().zip(entrant.workers) {
                 share.push(worker);
@@ -168,23 +183,32 @@ impl Crew {
         }
         let start = Arc::new(Barrier::new(threads));
         let hands = shares.into_iter().map(|workers| Hand::spawn(workers, Arc::clone(&start))).collect();
-        Crew { hands }
+        Crew { backgrounds, hands }
+    }
+
+    /// One slice, with what goes on beside it.
+    fn run(&mut self, job: Job) -> Duration {
+        let Crew { backgrounds, hands } = self;
+        match &mut backgrounds[job.entrant] {
+            Some(background) => beside(background, || Self::time(hands, job)),
+            None => Self::time(hands, job),
+        }
     }
 
     /// From the first thread's start to the last one's end.
-    fn run(&self, job: Job) -> Duration {
+    fn time(hands: &[Hand], job: Job) -> Duration {
         const PANICKED: &str = "a worker has panicked";
-        for hand in &self.hands {
+        for hand in hands {
             hand.jobs.send(job).expect(PANICKED);
         }
-        let spans = self.hands.iter().map(|hand| hand.spans.recv().expect(PANICKED));
+        let spans = hands.iter().map(|hand| hand.spans.recv().expect(PANICKED));
         let (start, end) =
             spans.reduce(|all, one| (all.0.min(one.0), all.1.max(one.1))).expect("a row has a thread at least");
         end - start
     }
 
     /// How many operations fill a slice.
-    fn calibrate(&self, entrant: usize, slice: Duration) -> u64 {
+    fn calibrate(&mut self, entrant: usize, slice: Duration) -> u64 {
         let mut ops = 1_000;
         loop {
             let took = self.run(Job { entrant, lead_in: 0, ops });
@@ -196,7 +220,7 @@ impl Crew {
     }
 
     /// One slice of that size that does not count.
-    fn warm_up(&self, entrant: usize, ops: u64) -> u64 {
+    fn warm_up(&mut self, entrant: usize, ops: u64) -> u64 {
         self.run(Job { entrant, lead_in: 0, ops });
         ops
     }

@@ -1,22 +1,12 @@
-//! `cargo run --release` here measures `weakly` beside the maps that people use in its place, and prints the tables.
-//!
-//! `harness` takes turns and times, `subjects` are the maps, `keys` what they are asked for, `rows` the work, `stats`
-//! and `report` make tables of it, `raw` writes the data down. Nothing here judges by a time: a missed goal is printed.
-
-mod harness;
-mod keys;
-mod raw;
-mod report;
-mod rows;
-mod stats;
-mod subjects;
+//! `cargo run --release` here measures `weakly` beside what people use in its place, and prints the tables.
 
 use clap::Parser;
-use harness::Plan;
-use report::Outcome;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use weakly_versus::harness::{self, Plan};
+use weakly_versus::report::{self, Outcome};
+use weakly_versus::{raw, rows};
 
 /// Paired benchmarks of weakly against the maps people use in its place.
 #[derive(Parser)]

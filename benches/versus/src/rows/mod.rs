@@ -13,6 +13,7 @@ mod look_ups;
 mod misses;
 mod mixes;
 mod pointers;
+mod slots;
 mod stage;
 
 use crate::harness::{Entrant, Side};
@@ -86,6 +87,7 @@ pub fn all() -> Vec<Section> {
         interning::section(),
         iterating::section(),
         pointers::section(),
+        slots::section(),
     ]
 }
 

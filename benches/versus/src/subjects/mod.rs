@@ -8,6 +8,7 @@ mod ours;
 mod papaya;
 pub mod pointers;
 mod scc;
+pub mod slots;
 mod weak_table;
 
 pub use caches::{Moka, QuickCache};
