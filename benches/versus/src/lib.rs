@@ -6,9 +6,11 @@
 
 mod beside;
 pub mod harness;
-mod keys;
+pub mod keys;
 pub mod raw;
 pub mod report;
 pub mod rows;
 mod stats;
 mod subjects;
+
+pub use subjects::{tidy, watches};

@@ -133,7 +133,7 @@ fn goals(outcomes: &[Outcome]) -> String {
 const INFALLIBLE: &str = "writing to a string does not fail";
 
 /// A Markdown table whose columns line up as plain text too.
-fn table(head: Vec<String>, body: impl Iterator<Item = Vec<String>>) -> String {
+pub fn table(head: Vec<String>, body: impl Iterator<Item = Vec<String>>) -> String {
     let rule = head.iter().map(|_| String::new()).collect();
     let lines: Vec<Vec<String>> = [head, rule].into_iter().chain(body).collect();
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);

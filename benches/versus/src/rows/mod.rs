@@ -15,6 +15,7 @@ mod mixes;
 mod pointers;
 mod slots;
 mod stage;
+mod watching;
 
 use crate::harness::{Entrant, Side};
 
@@ -88,6 +89,7 @@ pub fn all() -> Vec<Section> {
         iterating::section(),
         pointers::section(),
         slots::section(),
+        watching::section(),
     ]
 }
 

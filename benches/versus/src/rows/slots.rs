@@ -1,6 +1,7 @@
 //! Reading a slot, alone and beside a thread that swaps all the time.
 //!
 //! `load` and `upgrade` end with a counted pointer, `read` with a borrow: ours of deferred values, which touches no count.
+//! Where a guard is held, arc-swap reads through its `Cache`, which looks whether the pointer is still the same.
 //! A strong slot gets a fresh object with every swap, a weak one the other of two that live.
 
 use super::{Goal, Row, Section, Shape};

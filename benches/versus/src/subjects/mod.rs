@@ -9,6 +9,8 @@ mod papaya;
 pub mod pointers;
 mod scc;
 pub mod slots;
+pub mod tidy;
+pub mod watches;
 mod weak_table;
 
 pub use caches::{Moka, QuickCache};

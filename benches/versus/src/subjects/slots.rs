@@ -2,7 +2,7 @@
 
 use super::pointers::{Circ, Counted, Node};
 use super::{Payload, payload};
-use arc_swap::{ArcSwap, ArcSwapWeak};
+use arc_swap::{ArcSwap, ArcSwapWeak, Cache};
 use circ::AtomicRc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
@@ -22,7 +22,7 @@ pub trait Slot: Send + Sync + 'static {
     /// The word, through the cheapest borrow there is for one read.
     fn read(&self) -> u64;
 
-    /// The sum of this many reads, under one guard where there are guards.
+    /// The sum of this many reads, under one guard or through one cache where there is such a thing.
     fn read_held(&self, times: u64) -> u64 {
         sum(times, || self.read())
     }
@@ -123,6 +123,11 @@ impl Slot for ArcSwap<Payload> {
 
     fn read(&self) -> u64 {
         self.load()[0]
+    }
+
+    fn read_held(&self, times: u64) -> u64 {
+        let mut cache = Cache::new(self);
+        sum(times, || cache.load()[0])
     }
 }
 
