@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use weakly_versus::harness::{self, Plan};
 use weakly_versus::report::{self, Outcome};
-use weakly_versus::{raw, rows};
+use weakly_versus::{raw, rows, tables};
 
 /// Paired benchmarks of weakly against the maps people use in its place.
 #[derive(Parser)]
@@ -52,13 +52,18 @@ fn main() -> ExitCode {
         section.rows.retain(|row| args.wants(&row.id));
     }
     sections.retain(|section| !section.rows.is_empty());
-    if sections.is_empty() {
+    let mut tables = tables::all();
+    tables.retain(|table| args.wants(table.id));
+    if sections.is_empty() && tables.is_empty() {
         eprintln!("no row is called that; `--list` names them");
         return ExitCode::FAILURE;
     }
     if args.list {
         for row in sections.iter().flat_map(|section| &section.rows) {
             println!("{}", row.id);
+        }
+        for table in &tables {
+            println!("{}", table.id);
         }
         return ExitCode::SUCCESS;
     }
@@ -70,6 +75,10 @@ fn main() -> ExitCode {
         let outcomes: Vec<Outcome> = section.rows.into_iter().map(|row| measure(row, args.plan())).collect();
         println!("{}", report::section(section.title, &section.shape, &outcomes));
         all.extend(outcomes);
+    }
+    for table in tables {
+        eprintln!("{}", table.id);
+        println!("{}", (table.run)(args.plan()));
     }
     if let Some(file) = &args.raw
         && let Err(error) = raw::write(file, &all)
