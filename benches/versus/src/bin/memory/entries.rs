@@ -82,6 +82,7 @@ impl Life {
         Rng::new(0).shuffle(&mut values);
         values.truncate(survivors);
         let thinned = each(survivors);
+        assert_eq!(map.entries(), survivors, "{} has entries of the dead", M::NAME);
 
         end(map, values);
         Life { map: M::NAME, grown, churned, thinned, fresh: Self::fresh::<M, K>(survivors, make), held_back }
