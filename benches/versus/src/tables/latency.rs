@@ -89,3 +89,18 @@ fn goals(rounds: &[Rounds<Histogram>]) -> String {
     });
     table(head, lines)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_map_is_seen_while_it_changes() {
+        let short = Duration::from_millis(1);
+        for seen in
+            [slice::<Ours<u64>>(short), slice::<Registry<DashMap<u64>>>(short), slice::<Registry<Papaya<u64>>>(short)]
+        {
+            assert!(seen.max() > 0.0);
+        }
+    }
+}

@@ -54,3 +54,16 @@ fn nanos(figures: Vec<f64>) -> String {
 fn verdict(met: bool) -> String {
     if met { "met" } else { "missed" }.to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_entrant_has_its_share_of_the_time_in_every_round() {
+        let plan = Plan { rounds: 3, time: Duration::from_secs(6) };
+        let found = in_turns(plan, &[|slice| (0, slice), |slice| (1, slice)]);
+        let second = Duration::from_secs(1);
+        assert_eq!(found, [[(0, second); 3], [(1, second); 3]]);
+    }
+}

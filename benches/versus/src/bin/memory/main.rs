@@ -23,3 +23,25 @@ fn main() {
     println!("{}", entries::tables(args.entries as usize));
     println!("{}", watches::tables());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use counting::{calls, live, peak};
+
+    // One test: what another one allocates meanwhile would be counted too.
+    #[test]
+    fn what_is_allocated_is_counted() {
+        let before = live();
+        let block = vec![0_u8; 1_000_000];
+        assert!((1_000_000..1_010_000).contains(&(live() - before)));
+        let most = peak(|| drop(vec![0_u8; 2_000_000]));
+        assert!((3_000_000..3_010_000).contains(&(most - before)));
+        drop(block);
+        assert!(live() < before + 10_000);
+        assert_eq!(calls(|| drop(Box::new(7))), 1);
+
+        let tables = entries::tables(1_000);
+        assert!(!tables.contains("NaN") && !tables.contains("inf"), "{tables}");
+    }
+}
