@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use circ::AtomicRc;
 use std::hint::black_box;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Reads under one guard.
 const BATCH: u64 = 1_000;
@@ -92,7 +93,7 @@ fn upgrade(written: bool) -> Vec<Entrant> {
     ]
 }
 
-/// An entrant of one reading thread.
+/// An entrant of one reading thread. Beside a writer it tells how often that one swaps: who hinders it reads in peace.
 fn entrant<S: Send + Sync + 'static>(
     name: &'static str,
     side: Side,
@@ -102,20 +103,21 @@ fn entrant<S: Send + Sync + 'static>(
     swap: fn(&S, u64),
 ) -> Entrant {
     let slot = Arc::new(slot);
+    let [reads, swaps] = [(); 2].map(|()| Arc::new(AtomicU64::new(0)));
     let entrant = Entrant::new(name, side, 1, |_| {
-        let slot = Arc::clone(&slot);
+        let (slot, reads) = (Arc::clone(&slot), Arc::clone(&reads));
         move |ops| {
             for done in (0..ops).step_by(BATCH as usize) {
                 black_box(read(&slot, BATCH.min(ops - done)));
             }
+            reads.fetch_add(ops, Relaxed);
         }
     });
     if !written {
         return entrant;
     }
-    let mut word = 0;
-    entrant.beside(move || {
-        word += 1;
-        swap(&slot, word);
-    })
+    let swapped = Arc::clone(&swaps);
+    let remark = move || format!("{:.3} swaps a read", swaps.load(Relaxed) as f64 / reads.load(Relaxed) as f64);
+    let writer = move || swap(&slot, swapped.fetch_add(1, Relaxed));
+    Entrant { remark: Some(Box::new(remark)), ..entrant }.beside(writer)
 }
