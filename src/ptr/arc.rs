@@ -325,7 +325,7 @@ impl<T: ?Sized> Arc<T> {
     /// comes first. A panic in it is caught and reported ([`exit::set_panic_hook`](crate::exit::set_panic_hook)); the others
     /// still run. Dropping the [`Observer`] cancels it; [`detach`](Observer::detach) leaves it armed.
     ///
-    /// One allocation; *O*(1).
+    /// Two allocations, one if `f` captures nothing; *O*(1).
     ///
     /// # Liveness
     ///
