@@ -1,6 +1,6 @@
 //! Interning strings that are there already: text comes in, a shared pointer goes out, one byte of it is read.
 
-use super::{Goal, Row, Section, Shape, short, thread_count};
+use super::{Goal, Row, Section, Shape, asking, short, thread_count};
 use crate::harness::{Entrant, Side};
 use crate::keys::{Choice, Stream, key};
 use crate::subjects::{Consign, Interner, Internment, Interns, SharedSet};
@@ -43,27 +43,12 @@ fn text(key: u64) -> Box<str> {
     format!("key-{key:016x}").into()
 }
 
-/// An interner and what keeps its strings alive.
-struct Filled<I: Interns> {
-    table: I,
-    _kept: Vec<I::Interned>,
-}
-
 fn entrant<I: Interns>(name: &'static str, side: Side, texts: &[Box<str>], streams: &[Stream<Box<str>>]) -> Entrant {
     let table = I::empty();
-    let kept = texts.iter().map(|text| table.intern(text)).collect();
-    let filled = Arc::new(Filled { table, _kept: kept });
-    Entrant::new(name, side, streams.len(), |thread| {
-        let (filled, mut stream) = (Arc::clone(&filled), streams[thread].clone());
-        move |ops| {
-            let mut left = ops as usize;
-            while left > 0 {
-                let batch = stream.batch(left);
-                for text in batch {
-                    black_box(filled.table.intern(text).as_ref().as_bytes()[4]);
-                }
-                left -= batch.len();
-            }
+    let kept: Vec<_> = texts.iter().map(|text| table.intern(text)).collect();
+    asking(name, side, streams, &Arc::new((table, kept)), usize::MAX, |(table, _), texts| {
+        for text in texts {
+            black_box(table.intern(text).as_ref().as_bytes()[4]);
         }
     })
 }

@@ -6,7 +6,7 @@
 //! which loads nothing itself, shows what looking first and entering afterwards comes to.
 
 use super::stage::Stage;
-use super::{Goal, Row, Section, Shape, short, thread_count};
+use super::{Goal, Row, Section, Shape, asking, short, thread_count};
 use crate::harness::{Entrant, Side, Worker};
 use crate::keys::{Choice, Stream, key};
 use crate::subjects::{DashMap, Loader, Moka, Payload, QuickCache, WeakValueMap, payload};
@@ -48,28 +48,12 @@ fn hits(keys: usize, threads: usize) -> Row {
     })
 }
 
-/// A map that has loaded everything, and what keeps it there.
-struct Loaded<L: Loader> {
-    map: L,
-    _values: Vec<L::Strong>,
-}
-
 fn hitting<L: Loader>(name: &'static str, side: Side, keys: usize, streams: &[Stream]) -> Entrant {
     let map = L::with_room(keys);
-    let values = (0..keys as u64).map(key).map(|key| map.get_or_load(key, || payload(key))).collect();
-    let loaded = Arc::new(Loaded { map, _values: values });
-    Entrant::new(name, side, streams.len(), |thread| {
-        let (loaded, mut stream) = (Arc::clone(&loaded), streams[thread].clone());
-        move |ops| {
-            let mut left = ops as usize;
-            while left > 0 {
-                let keys = stream.batch(left);
-                for &key in keys {
-                    let value = loaded.map.get_or_load(key, || panic!("{name} has lost a key"));
-                    black_box(value[0]);
-                }
-                left -= keys.len();
-            }
+    let kept: Vec<_> = (0..keys as u64).map(key).map(|key| map.get_or_load(key, || payload(key))).collect();
+    asking(name, side, streams, &Arc::new((map, kept)), usize::MAX, move |(map, _), keys| {
+        for &key in keys {
+            black_box(map.get_or_load(key, || panic!("{name} has lost a key"))[0]);
         }
     })
 }

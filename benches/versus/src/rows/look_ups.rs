@@ -4,7 +4,7 @@
 //! with a borrow under the guard. Guards are renewed after [`BATCH`] look-ups on every side. The caches hold their values
 //! themselves, and so need no upgrade.
 
-use super::{Goal, Row, Shape, short, thread_count};
+use super::{Goal, Row, Shape, asking, short, thread_count};
 use crate::harness::{Entrant, Side};
 use crate::keys::{Choice, Rng, Stream, key};
 use crate::subjects::{
@@ -197,18 +197,10 @@ fn entrant<S: Send + Sync + 'static>(
     subject: &Arc<S>,
     look_up: fn(&S, &[u64]) -> Found,
 ) -> Entrant {
-    Entrant::new(name, side, streams.len(), |thread| {
-        let (subject, mut stream) = (Arc::clone(subject), streams[thread].clone());
-        move |ops| {
-            let mut left = ops as usize;
-            while left > 0 {
-                let keys = stream.batch(left.min(BATCH));
-                let found = look_up(&subject, keys);
-                assert_eq!(found.count, sought.found(keys.len()), "{name} has found other keys than are there");
-                black_box(found.sum);
-                left -= keys.len();
-            }
-        }
+    asking(name, side, streams, subject, BATCH, move |subject, keys| {
+        let found = look_up(subject, keys);
+        assert_eq!(found.count, sought.found(keys.len()), "{name} has found other keys than are there");
+        black_box(found.sum);
     })
 }
 

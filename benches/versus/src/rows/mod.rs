@@ -18,6 +18,8 @@ mod stage;
 mod watching;
 
 use crate::harness::{Entrant, Side};
+use crate::keys::Stream;
+use std::sync::Arc;
 
 /// Rows that share a table.
 pub struct Section {
@@ -91,6 +93,28 @@ pub fn all() -> Vec<Section> {
         slots::section(),
         watching::section(),
     ]
+}
+
+/// An entrant whose threads each ask `subject` for the keys of their own stream, so many at a time at most.
+fn asking<S: Send + Sync + 'static, K: Clone + Send + Sync + 'static>(
+    name: &'static str,
+    side: Side,
+    streams: &[Stream<K>],
+    subject: &Arc<S>,
+    most: usize,
+    ask: impl Fn(&S, &[K]) + Copy + Send + 'static,
+) -> Entrant {
+    Entrant::new(name, side, streams.len(), |thread| {
+        let (subject, mut stream) = (Arc::clone(subject), streams[thread].clone());
+        move |ops| {
+            let mut left = ops as usize;
+            while left > 0 {
+                let keys = stream.batch(left.min(most));
+                ask(&subject, keys);
+                left -= keys.len();
+            }
+        }
+    })
 }
 
 /// `10 k`, `1 M`.

@@ -1,7 +1,7 @@
 //! Maps that hold no entry of the dead for long, by any type of key: ours by itself, the others because their values
 //! remove themselves in `Drop`, as [`Registered`](super::Registered) does.
 
-use super::{Hasher, Payload, payload};
+use super::{Hasher, Payload, WeakMap, WeakValueMap, payload};
 use papaya::Guard;
 use std::hash::Hash;
 use std::sync::{Arc, Weak};
@@ -69,10 +69,7 @@ impl<K: Key> Tidy<K> for Ours<K> {
     }
 
     fn settle(&self) {
-        // An epoch each, and what is freed in one may retire more.
-        for _ in 0..16 {
-            weakly::pin().flush();
-        }
+        <WeakValueMap<Payload> as WeakMap<Payload>>::settle();
     }
 }
 
