@@ -1,25 +1,37 @@
 #!/usr/bin/env bash
-# loom, the long form: the models at more preemptions, all scripts of operations on one block. Hours on two cores; `ci/loom-long.sh 8` uses eight processes (default: one a processor).
+# loom, the long form: the models at three preemptions, those over the real epoch too, and all scripts of operations on one
+# block. Hours on two cores. `ci/loom-long.sh models`, `epoch` and `scripts` run a part each; `ci/loom-long.sh scripts 8` uses
+# eight processes (default: one a processor). What isn't whole after LOOM_MAX_DURATION seconds (default: half an hour a model)
+# is cut short, and its line says so.
 set -euo pipefail
 cd "$(dirname "$0")/../loom-tests"
 unset RUSTFLAGS # it would replace the package's own flags
-shards=${1:-$(nproc)}
-export LOOM_MAX_BRANCHES=10000
+part=${1:-all}
+shards=${2:-$(nproc)}
+export LOOM_MAX_DURATION=${LOOM_MAX_DURATION:-1800}
 
-LOOM_MAX_PREEMPTIONS=3 cargo test --locked --release --quiet
-LOOM_MAX_PREEMPTIONS=3 LOOM_MAX_DURATION=3600 ../ci/epoch.sh
-
-cargo build --locked --release
 scripts() { # a set and its options: every shard in a process of its own
     local pids=() shard
     for ((shard = 0; shard < shards; shard++)); do
-        "${CARGO_TARGET_DIR:-target}/release/combined" "$@" --limit 3600 --shard "$shard/$shards" &
+        "${CARGO_TARGET_DIR:-target}/release/combined" "$@" --limit "$LOOM_MAX_DURATION" --shard "$shard/$shards" &
         pids+=($!)
     done
     for pid in "${pids[@]}"; do
         wait "$pid"
     done
 }
-scripts pairs --bound 4
-scripts cyclic --bound 3
-scripts triples --bound 2
+
+case $part in all | models | epoch | scripts) ;; *) echo "loom-long.sh [all|models|epoch|scripts] [PROCESSES]" >&2 && exit 2 ;; esac
+if [[ $part == all || $part == models ]]; then
+    LOOM_MAX_PREEMPTIONS=3 ../ci/loom.sh
+fi
+if [[ $part == all || $part == epoch ]]; then
+    LOOM_MAX_PREEMPTIONS=3 ../ci/epoch.sh
+fi
+if [[ $part == all || $part == scripts ]]; then
+    export LOOM_MAX_BRANCHES=10000
+    cargo build --locked --release
+    scripts pairs --bound 4
+    scripts cyclic --bound 3
+    scripts triples --bound 2
+fi
