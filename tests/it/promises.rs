@@ -7,10 +7,7 @@ use crate::common::{
 };
 use std::cell::RefCell;
 use std::hash::{BuildHasher, Hash, Hasher};
-use std::sync::atomic::{
-    AtomicBool, AtomicUsize,
-    Ordering::{Relaxed, SeqCst},
-};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc as StdArc, Mutex};
 use std::thread::{self, ThreadId};
@@ -315,8 +312,8 @@ fn p05_an_owned_key_is_destroyed_under_no_guard() {
     static PINNED: AtomicUsize = AtomicUsize::new(0);
     impl Drop for Key {
         fn drop(&mut self) {
-            DESTROYED.fetch_add(1, Relaxed);
-            PINNED.fetch_add(usize::from(crossbeam_epoch::is_pinned()), Relaxed);
+            DESTROYED.fetch_add(1, SeqCst);
+            PINNED.fetch_add(usize::from(crossbeam_epoch::is_pinned()), SeqCst);
         }
     }
     let map = WeakValueMap::new();
@@ -329,8 +326,8 @@ fn p05_an_owned_key_is_destroyed_under_no_guard() {
     drop(map.insert(Key(2), &is_removed));
     map.clear();
     // With the key that looked one up.
-    flush_until("every key is destroyed", || DESTROYED.load(Relaxed) == 6);
-    assert_eq!(PINNED.load(Relaxed), 0, "under a guard");
+    flush_until("every key is destroyed", || DESTROYED.load(SeqCst) == 6);
+    assert_eq!(PINNED.load(SeqCst), 0, "under a guard");
 }
 
 /// No lock is held while users' code runs: each kind of it waits for another thread that writes to the same shard. (At every
