@@ -7,6 +7,13 @@ set -euo pipefail
 cd "$(dirname "$0")/../loom-tests"
 unset RUSTFLAGS # it would replace the package's own flags
 part=${1:-all}
+case $part in
+all | models | epoch | scripts) ;;
+*)
+    echo "loom-long.sh [all|models|epoch|scripts] [PROCESSES]" >&2
+    exit 2
+    ;;
+esac
 shards=${2:-$(nproc)}
 export LOOM_MAX_DURATION=${LOOM_MAX_DURATION:-1800}
 
@@ -21,7 +28,6 @@ scripts() { # a set and its options: every shard in a process of its own
     done
 }
 
-case $part in all | models | epoch | scripts) ;; *) echo "loom-long.sh [all|models|epoch|scripts] [PROCESSES]" >&2 && exit 2 ;; esac
 if [[ $part == all || $part == models ]]; then
     LOOM_MAX_PREEMPTIONS=3 ../ci/loom.sh
 fi
