@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ThreadSanitizer, AddressSanitizer and LeakSanitizer over the tests. The short form is the tests that are made of races; `--long`
-# is every test, those that luck decides ten times as long.
+# is every test, an hour or so; with WEAKLY_LONG=10 those that luck decides take ten times as long, some hours.
 #
 #   ci/sanitize.sh [thread|address|leak|all] [--long] [-- the test binary's arguments]
 set -euo pipefail
@@ -63,7 +63,7 @@ for sanitizer in "${chosen[@]}"; do
     tests --test it --no-run
     planted "${plant[@]}"
     if [ "$long" ]; then
-        WEAKLY_LONG=${WEAKLY_LONG:-10} tests --tests -- "${arguments[@]}"
+        tests --tests --no-fail-fast -- "${arguments[@]}"
     else
         tests --test it -- "${arguments[@]:-${short[@]}}"
     fi

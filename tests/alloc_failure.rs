@@ -152,7 +152,11 @@ fn main() -> ExitCode {
         (test.program)();
         println!("{} refused", REFUSED.get());
     };
-    let test = |test: &Test| if cfg!(miri) { "skipped: needs processes".to_string() } else { cases(test) };
+    let test = |test: &Test| match () {
+        () if cfg!(miri) => "skipped: needs processes".to_string(),
+        () if cfg!(weakly_tsan) => "skipped: the epoch allocates for ThreadSanitizer".to_string(),
+        () => cases(test),
+    };
     process::main(TESTS, |test| test.name, program, test)
 }
 
