@@ -13,7 +13,7 @@ cargo test --locked --all-features --test features
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features --document-private-items
 
-for package in benches/versus loom-tests shuttle-tests tests/abort fuzz; do
+for package in benches/paired benches/versus loom-tests shuttle-tests tests/abort fuzz; do
     (
         cd "$package"
         # An exported RUSTFLAGS would replace the package's own.

@@ -3,9 +3,9 @@
 use super::verdict;
 use crate::harness::Plan;
 use crate::keys::{Rng, key};
-use crate::report::table;
 use crate::stats::Spread;
 use crate::subjects::{DashMap, Payload, WeakMap, WeakValueMap, payload};
+use crate::table::table;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

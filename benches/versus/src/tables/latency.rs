@@ -5,9 +5,9 @@ use crate::beside::beside;
 use crate::harness::Plan;
 use crate::histogram::Histogram;
 use crate::keys::{Choice, Stream, key};
-use crate::report::table;
 use crate::stats::Spread;
 use crate::subjects::tidy::{DashMap, Ours, Papaya, Registry, Tidy};
+use crate::table::table;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

@@ -6,9 +6,9 @@ use crate::beside::beside;
 use crate::harness::Plan;
 use crate::histogram::Histogram;
 use crate::keys::key;
-use crate::report::table;
 use crate::stats::Spread;
 use crate::subjects::tidy::{DashMap, Ours, Papaya, Registry, Scc, Tidy};
+use crate::table::table;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

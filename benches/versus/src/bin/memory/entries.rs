@@ -3,7 +3,7 @@
 use crate::counting::{live, peak};
 use std::thread;
 use weakly_versus::keys::{self, Rng};
-use weakly_versus::report::table;
+use weakly_versus::table::table;
 use weakly_versus::tidy::{DashMap, Key, Ours, Papaya, Registry, Tidy};
 
 /// How often every value is replaced by churn.

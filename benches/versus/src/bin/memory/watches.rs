@@ -1,7 +1,7 @@
 //! How often being told of a death allocates.
 
 use crate::counting::calls;
-use weakly_versus::report::table;
+use weakly_versus::table::table;
 use weakly_versus::watches::{Dropping, Finalized, Observed, Watched};
 
 /// Enough that what is allocated once, or once in a while, disappears.
