@@ -79,15 +79,17 @@ impl<A: Kind> List<A> {
     }
 
     fn retain(&self, machine: &Machine<A, Self>, command: Command) {
-        let (at_first, mut asked, mut changed) = (self.elements(), 0, false);
+        let (at_first, mut last, mut changed) = (self.elements(), 0, false);
         let before = self.reference.borrow().pushed;
         self.list.borrow().clone().retain(|object| {
             machine.settle();
-            let element = at_first.get(asked).copied();
-            asked += 1;
             if changed {
                 return true; // what is shown now may be of before the change
             }
+            // The next one that is still there: the walk itself may have had an object's last owner until now.
+            let is_next = |element: &&Element| element.serial > last && at_first.contains(element);
+            let element = self.elements().iter().find(is_next).copied();
+            last = element.map_or(last, |element| element.serial);
             let right = element.is_some_and(|element| element.id == object.id);
             machine.world.check(right, || format!("retain shows {}, not {element:?}", object.id));
             let was = self.elements();
@@ -100,6 +102,8 @@ impl<A: Kind> List<A> {
             keep
         });
         machine.settle();
+        let unseen = self.elements().into_iter().find(|element| element.serial > last && at_first.contains(element));
+        machine.world.check(changed || unseen.is_none(), || format!("retain does not show {unseen:?}"));
     }
 }
 
