@@ -98,5 +98,42 @@ fn death_storm(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, insert_then_die, insert_remove, replace, get_or_insert_with, death_storm);
+/// A map grows from nothing, and is dropped while its values live on.
+fn grow(c: &mut Criterion) {
+    let mut group = c.benchmark_group("grow, drop");
+    for live in [1_000, 100_000] {
+        let values: Vec<_> = (0..live).map(|n| Arc::new([n; 8])).collect();
+        group.throughput(Throughput::Elements(live));
+        group.bench_function(BenchmarkId::from_parameter(live), |b| {
+            b.iter(|| {
+                let map = empty();
+                map.extend((0..).zip(&values));
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Of ten operations one looks up, four insert, four remove, one replaces: other maps' benchmarks call it Exchange.
+fn exchange(c: &mut Criterion) {
+    const LIVE: u64 = 10_000;
+    let map = empty();
+    let values: Vec<_> = (0..2 * LIVE).map(|n| Arc::new([n; 8])).collect();
+    let value = |key: u64| &values[(key % (2 * LIVE)) as usize];
+    let (mut oldest, mut next) = (0, LIVE);
+    map.extend((0..LIVE).map(|key| (key, value(key))));
+    c.bench_function("exchange, ten operations", |b| {
+        b.iter(|| {
+            for _ in 0..4 {
+                map.insert(next, value(next));
+                map.remove(&oldest);
+                (oldest, next) = (oldest + 1, next + 1);
+            }
+            map.insert(oldest, value(oldest + 1));
+            map.get(&(oldest + LIVE / 2))
+        });
+    });
+}
+
+criterion_group!(benches, insert_then_die, insert_remove, replace, get_or_insert_with, death_storm, grow, exchange);
 criterion_main!(benches);
