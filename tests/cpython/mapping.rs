@@ -548,6 +548,7 @@ fn test_weak_keyed_cascading_deletes() {
     }
     assert_eq!(d.len(), 0);
     assert_eq!(count, 2);
+    drop(std::mem::take(&mut *world.objs.lock().unwrap())); // a cycle otherwise
 }
 
 /// The text is the live entries, as a standard map's; CPython's is class and address.
