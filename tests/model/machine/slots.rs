@@ -140,7 +140,9 @@ impl Slots {
             Act::Remove | Act::Update => {
                 self.in_weak.set(new_id.filter(|_| command.act == Act::Update));
                 let old = if command.act == Act::Update { self.weak.swap(new) } else { self.weak.take() };
-                world.check(old.is_alive() == alive.is_some(), || format!("swap, of {was:?}"));
+                // Asked now: a write ends with destructors that were due, and one may have had the object's last owner.
+                let is_alive = was.is_some_and(|id| world.is_alive(id));
+                world.check(old.is_alive() == is_alive, || format!("swap, of {was:?}"));
             }
             Act::GetOrInsert | Act::Load => {
                 let mut calls = 0;
