@@ -152,10 +152,14 @@ fn main() -> ExitCode {
         (test.program)();
         println!("{} refused", REFUSED.get());
     };
-    let test = |test: &Test| match () {
-        () if cfg!(miri) => "skipped: needs processes".to_string(),
-        () if cfg!(weakly_tsan) => "skipped: the epoch allocates for ThreadSanitizer".to_string(),
-        () => cases(test),
+    let test = |test: &Test| {
+        if cfg!(miri) {
+            "skipped: needs processes".to_string()
+        } else if cfg!(weakly_tsan) {
+            "skipped: the epoch allocates for ThreadSanitizer".to_string()
+        } else {
+            cases(test)
+        }
     };
     process::main(TESTS, |test| test.name, program, test)
 }

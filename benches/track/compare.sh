@@ -20,7 +20,7 @@ copy() { # commit, name
     git rev-parse --quiet --verify "${commit:-HEAD}^{commit}" >/dev/null || { echo "compare: $commit is no commit" >&2 && exit 2; }
     rm -rf "$name"
     mkdir "$name"
-    (cd ../.. && git archive "${commit:-HEAD}") | tar -x -C "$name"
+    git -C ../.. archive "${commit:-HEAD}" | tar -x -C "$name"
     sed -i "s/^version = .*/version = \"0.0.0-$name\"/; /^\[dev-dependencies\]/,/^\$/d" "$name/Cargo.toml"
 }
 

@@ -101,6 +101,16 @@ impl<K> Stream<K> {
         self.at = end % self.keys.len();
         &self.keys[start..end]
     }
+
+    /// The next `ops` keys, at most `most` at a time.
+    pub fn batches(&mut self, ops: u64, most: usize, mut ask: impl FnMut(&[K])) {
+        let mut left = ops as usize;
+        while left > 0 {
+            let keys = self.batch(left.min(most));
+            ask(keys);
+            left -= keys.len();
+        }
+    }
 }
 
 #[cfg(test)]

@@ -35,27 +35,28 @@ pub const ROWS: &[Row] = &[
     Row { name: "Interner: hit, 10 k", entrant: intern_hits },
 ];
 
+/// Work of one thread.
+fn alone(name: &'static str, work: impl FnMut(u64) + Send + 'static) -> Entrant {
+    let mut work = Some(work);
+    Entrant::new(name, Side::Ours, 1, move |_| work.take().expect("one thread"))
+}
+
 /// One operation again and again, on one thread.
 fn one(name: &'static str, mut operation: impl FnMut() + Send + 'static) -> Entrant {
-    let mut operation = Some(move |ops| (0..ops).for_each(|_| operation()));
-    Entrant::new(name, Side::Ours, 1, move |_| operation.take().expect("one thread"))
+    alone(name, move |ops| (0..ops).for_each(|_| operation()))
 }
 
 /// A map of so many values.
-fn filled(n: u64) -> (Shared<Map>, Vec<Arc<Value>>) {
+fn filled(n: u64) -> (Map, Vec<Arc<Value>>) {
     let values: Vec<_> = (0..n).map(|rank| Arc::new_deferred([rank; 8])).collect();
     let map = Map::with_hasher(FixedState::with_seed(1));
     map.extend(values.iter().enumerate().map(|(rank, value)| (key(rank as u64), value)));
-    (Shared::new(map), values)
+    (map, values)
 }
 
-/// Works through a stream of ranks' keys.
-fn each(stream: &mut Stream, mut ops: u64, mut operation: impl FnMut(u64)) {
-    while ops > 0 {
-        let batch = stream.batch(ops as usize);
-        ops -= batch.len() as u64;
-        batch.iter().for_each(|&key| operation(key));
-    }
+/// Works through a stream of keys.
+fn each(stream: &mut Stream, ops: u64, mut operation: impl FnMut(u64)) {
+    stream.batches(ops, usize::MAX, |keys| keys.iter().for_each(|&key| operation(key)));
 }
 
 fn clone_drop(name: &'static str) -> Entrant {
@@ -85,14 +86,10 @@ fn slot_load(name: &'static str) -> Entrant {
 }
 
 fn gets(name: &'static str, threads: usize, keys: usize, choice: Choice) -> Entrant {
-    let (map, values) = filled(keys as u64);
-    let values = Shared::new(values);
+    let filled = Shared::new(filled(keys as u64));
     Entrant::new(name, Side::Ours, threads, move |thread| {
-        let (map, values, mut stream) = (map.clone(), values.clone(), Stream::draw(choice, 0..keys, thread));
-        move |ops| {
-            let _alive = &values;
-            each(&mut stream, ops, |key| drop(black_box(map.get(&key))));
-        }
+        let (filled, mut stream) = (filled.clone(), Stream::draw(choice, 0..keys, thread));
+        move |ops| each(&mut stream, ops, |key| drop(black_box(filled.0.get(&key))))
     })
 }
 
@@ -102,15 +99,10 @@ fn asks(
     ranks: std::ops::Range<usize>,
     ask: impl Fn(&Map, &mut Stream, u64) + Send + 'static,
 ) -> Entrant {
-    let (map, values) = filled(10_000);
-    let (mut stream, mut parts) = (Stream::draw(Choice::Uniform, ranks, 0), Some((map, values, ask)));
-    Entrant::new(name, Side::Ours, 1, move |_| {
-        let (map, values, ask) = parts.take().expect("one thread");
-        let mut stream = std::mem::replace(&mut stream, Stream::draw(Choice::Hot, 0..1, 0));
-        move |ops| {
-            let _alive = &values;
-            ask(&map, &mut stream, ops);
-        }
+    let ((map, values), mut stream) = (filled(10_000), Stream::draw(Choice::Uniform, ranks, 0));
+    alone(name, move |ops| {
+        let _alive = &values;
+        ask(&map, &mut stream, ops);
     })
 }
 
@@ -181,17 +173,13 @@ fn grow(name: &'static str) -> Entrant {
 /// An operation is an entry.
 fn iterate(name: &'static str) -> Entrant {
     let (map, values) = filled(100_000);
-    let mut parts = Some((map, values));
-    Entrant::new(name, Side::Ours, 1, move |_| {
-        let (map, _alive) = parts.take().expect("one thread");
-        move |ops| {
-            let _alive = &_alive;
-            let mut left = ops;
-            while left > 0 {
-                for (_, value) in map.iter().take(left as usize) {
-                    black_box(value[0]);
-                    left -= 1;
-                }
+    alone(name, move |ops| {
+        let _alive = &values;
+        let mut left = ops;
+        while left > 0 {
+            for (_, value) in map.iter().take(left as usize) {
+                black_box(value[0]);
+                left -= 1;
             }
         }
     })

@@ -81,14 +81,15 @@ impl<A: Kind> List<A> {
     fn retain(&self, machine: &Machine<A, Self>, command: Command) {
         let (at_first, mut last, mut changed) = (self.elements(), 0, false);
         let before = self.reference.borrow().pushed;
+        // The next one that is still there: the walk itself may have had an object's last owner until now.
+        let behind =
+            |last| self.elements().into_iter().find(|element| element.serial > last && at_first.contains(element));
         self.list.borrow().clone().retain(|object| {
             machine.settle();
             if changed {
                 return true; // what is shown now may be of before the change
             }
-            // The next one that is still there: the walk itself may have had an object's last owner until now.
-            let is_next = |element: &&Element| element.serial > last && at_first.contains(element);
-            let element = self.elements().iter().find(is_next).copied();
+            let element = behind(last);
             last = element.map_or(last, |element| element.serial);
             let right = element.is_some_and(|element| element.id == object.id);
             machine.world.check(right, || format!("retain shows {}, not {element:?}", object.id));
@@ -102,7 +103,7 @@ impl<A: Kind> List<A> {
             keep
         });
         machine.settle();
-        let unseen = self.elements().into_iter().find(|element| element.serial > last && at_first.contains(element));
+        let unseen = behind(last);
         machine.world.check(changed || unseen.is_none(), || format!("retain does not show {unseen:?}"));
     }
 }

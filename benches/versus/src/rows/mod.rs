@@ -106,14 +106,7 @@ fn asking<S: Send + Sync + 'static, K: Clone + Send + Sync + 'static>(
 ) -> Entrant {
     Entrant::new(name, side, streams.len(), |thread| {
         let (subject, mut stream) = (Arc::clone(subject), streams[thread].clone());
-        move |ops| {
-            let mut left = ops as usize;
-            while left > 0 {
-                let keys = stream.batch(left.min(most));
-                ask(&subject, keys);
-                left -= keys.len();
-            }
-        }
+        move |ops| stream.batches(ops, most, |keys| ask(&subject, keys))
     })
 }
 
