@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # ThreadSanitizer, AddressSanitizer and LeakSanitizer over the tests. The short form is the tests that are made of races; `--long`
-# is every test, an hour or so; with WEAKLY_LONG=10 those that luck decides take ten times as long, some hours.
+# is every test, an hour or so; with WEAKLY_LONG=10 those that luck decides take ten times as long, some hours. CI runs two modules
+# under ThreadSanitizer.
 #
 #   ci/sanitize.sh [thread|address|leak|all] [--long] [-- the test binary's arguments]
 set -euo pipefail
