@@ -21,14 +21,16 @@ pub const fn sized(native: usize, miri: usize) -> usize {
     if cfg!(miri) { miri } else { native }
 }
 
+/// ThreadSanitizer makes all slower, ten times and more.
+const SLOWER: u64 = if cfg!(weakly_tsan) { 10 } else { 1 };
+
 /// Aborts the process with a message if a test hangs. Lives as long as the test's body.
 #[must_use]
 pub struct Watchdog(Option<(Sender<()>, JoinHandle<()>)>);
 
 /// A watchdog for the calling test.
 pub fn watchdog() -> Watchdog {
-    // ThreadSanitizer makes all slower, ten times and more.
-    const LIMIT: Duration = Duration::from_secs(if cfg!(weakly_tsan) { 2400 } else { 240 });
+    const LIMIT: Duration = Duration::from_secs(240 * SLOWER);
     if cfg!(miri) {
         return Watchdog(None); // Miri reports a deadlock by itself, and is too slow for any limit
     }
@@ -206,7 +208,7 @@ pub fn flush_until(what: &str, done: impl Fn() -> bool) {
 
 /// As [`flush_until`]: whether it came to that.
 pub fn eventually(done: impl Fn() -> bool) -> bool {
-    const PATIENCE: Duration = Duration::from_secs(200);
+    const PATIENCE: Duration = Duration::from_secs(200 * SLOWER);
     let start = Instant::now();
     let mut turns = (0..).take_while(|turns| if cfg!(miri) { *turns < 20_000 } else { start.elapsed() < PATIENCE });
     turns.any(|_| {
