@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Miri: undefined behaviour. The short form, for CI, runs the tests of pointers, slots, finalizers and recorded histories, some
 # three minutes; `ci/miri.sh --long` runs all but those of allocations, two or three hours; `ci/miri.sh --seeds N` small races, each under
-# N schedules.
+# N schedules, or under those of seeds M..N.
 set -euo pipefail
 cd "$(dirname "$0")/../bare-tests"
 
@@ -18,7 +18,8 @@ fi
 export MIRIFLAGS="-Zmiri-tree-borrows -Zmiri-permissive-provenance -Zmiri-disable-isolation -Zmiri-ignore-leaks"
 if [ "${1:-}" = --seeds ]; then
     # Threads change places ten times as often as by default; what they read is drawn from what the memory model allows.
-    MIRIFLAGS+=" -Zmiri-many-seeds=0..$2 -Zmiri-preemption-rate=0.1"
+    case $2 in *..*) seeds=$2 ;; *) seeds=0..$2 ;; esac
+    MIRIFLAGS+=" -Zmiri-many-seeds=$seeds -Zmiri-preemption-rate=0.1"
     cargo +nightly miri test --locked --test it -- "${@:3}" --exact \
         finalizer::exactly_once_over_call_detach_and_death \
         flight::loads_and_removals_of_one_key_keep_the_books \
